@@ -1,0 +1,46 @@
+"""How every kernel of this rung is compiled: two decorators, and one way to make many kernels of one loop.
+
+    @kernel     a parallel kernel: `prange` splits its outermost loop over the threads
+    @inner      a serial helper that kernels call; LLVM inlines it
+
+Both allow LLVM to reorder sums and to contract a·b + c into one instruction (`reassoc, contract, nsz, arcp`),
+which a vectorised sum needs, but not to assume that there are no infinities or NaNs, as ``fastmath=True`` would:
+attention masks are made of −inf. ``error_model="numpy"`` drops the zero check that keeps a division scalar.
+"""
+import types
+
+import numba
+
+from .cache import FOLDER
+
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def _compile(function, **options):
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = FOLDER  # read by the decorator, and put back: the user's own functions keep theirs
+    try:
+        return numba.njit(cache=True, fastmath=FAST, error_model="numpy", **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def kernel(function):
+    """Compile a parallel kernel. Give every iteration of its `prange` an output of its own to write."""
+    return _compile(function, parallel=True)
+
+
+def inner(function):
+    """Compile a serial helper that releases the GIL."""
+    return _compile(function, nogil=True)
+
+
+def specialize(template, name, decorator=kernel, **meanings):
+    """Compile the plain function `template` as `name`, with `meanings` for the names it leaves open.
+
+    One loop becomes many kernels: ``specialize(_unary, "exp", f=_exp)`` is the loop ``y[i] = f(x[i])`` with f = exp.
+    Numba's cache tells them apart by `name`; a closure over `f` would instead be compiled anew in every process.
+    """
+    made = types.FunctionType(template.__code__, {**template.__globals__, **meanings}, name, template.__defaults__)
+    made.__qualname__, made.__module__, made.__doc__ = name, template.__module__, template.__doc__
+    return decorator(made)
