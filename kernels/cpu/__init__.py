@@ -1,0 +1,7 @@
+"""The CPU rung: the functions of `reference`, compiled with Numba for all cores. Nothing compiles until it is called."""
+from .array import *
+from .elementwise import *
+from .reduce import *
+from .random import *
+from .index import *
+from .optimizer import *
