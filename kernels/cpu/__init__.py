@@ -5,3 +5,5 @@ from .reduce import *
 from .random import *
 from .index import *
 from .optimizer import *
+from .conv import *  # noqa: F401,F403
+from .matmul import *  # noqa: F401,F403
