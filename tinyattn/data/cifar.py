@@ -1,0 +1,89 @@
+"""CIFAR-10 and CIFAR-100 in their binary version, from the unpacked folder or straight from the published archive.
+
+A file is a row of records, one an image: `label_bytes` bytes of labels (CIFAR-10: the class; CIFAR-100: the coarse
+class, then the fine one, which we use), and 3072 pixel bytes: a 32×32 plane of red, one of green, one of blue.
+
+Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009, and the data sets' home page.
+The archive is read, never extracted: no name inside it can become a path outside our folder. The other published
+version is made of pickles, which can run code when opened; it is not read at all.
+"""
+import gzip
+import tarfile
+import zlib
+
+import numpy as np
+
+PIXELS = 3 * 32 * 32
+
+LIMIT = 1 << 30
+"""Most bytes that an archive may unpack to: six times CIFAR. Anything longer is refused before memory runs out."""
+
+
+class _Capped:
+    """A readable stream that stops with ValueError after `limit` bytes, whatever the headers inside ask for."""
+
+    def __init__(self, stream, limit):
+        self.stream, self.left, self.limit = stream, limit, limit
+
+    def read(self, size):
+        data = self.stream.read(min(size, self.left + 1))
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError(f"the archive unpacks to more than {self.limit:,} bytes")
+        return data
+
+
+def parse_records(data, label_bytes, classes, name="data"):
+    """Split the bytes of one file into images uint8 (N, 3, 32, 32), channels-last in memory, and labels int64 (N,).
+
+    Raises ValueError when `data` is empty or no whole number of records, or a label is not below `classes`.
+    """
+    record = label_bytes + PIXELS
+    if not len(data) or len(data) % record:
+        raise ValueError(f"{name}: {len(data):,} bytes, expected a whole number of {record}-byte records "
+                         f"({label_bytes} of labels, {PIXELS} of pixels)")
+    rows = np.frombuffer(data, np.uint8).reshape(-1, record)                       # (N, label_bytes + 3·32·32)
+    labels = rows[:, label_bytes - 1].astype(np.int64)                             # (N,)
+    if labels.max() >= classes:
+        at = int(labels.argmax())
+        raise ValueError(f"{name}: record {at} has label {labels[at]}, expected 0 to {classes - 1}")
+    planes = rows[:, label_bytes:].reshape(-1, 3, 32, 32)
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), labels
+
+
+def read_archive(path, folder, files, limit=LIMIT):
+    """The bytes of `files` inside `folder` of the .tar.gz at `path`: dict of name to bytes.
+
+    Only ordinary members with exactly these names are read; links, devices and everything else are passed by.
+    Raises ValueError, naming the archive, when it is damaged, too large, or lacks one of the files.
+    """
+    found = {}
+    try:
+        with gzip.open(path) as unzipped, tarfile.open(fileobj=_Capped(unzipped, limit), mode="r|") as archive:
+            for member in archive:
+                parent, _, name = member.name.removeprefix("./").rpartition("/")
+                if member.isfile() and parent == folder and name in files and name not in found:
+                    found[name] = archive.extractfile(member).read()
+                if len(found) == len(files):
+                    return found
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged archive ({error})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    missing = ", ".join(sorted(set(files) - set(found)))
+    raise ValueError(f"{path}: the archive lacks {missing} in {folder}/; is it the binary version?")
+
+
+def read_cifar(path, folder, files, label_bytes, classes):
+    """Images uint8 (N, 3, 32, 32) and labels int64 (N,) of `files`, in this order, from `path`.
+
+    `path` is the folder that holds the files, or the archive that holds them in `folder`. Raises ValueError for
+    anything that is not whole (see `parse_records` and `read_archive`) and OSError for what cannot be read.
+    """
+    if path.is_dir():
+        contents = {name: (path / name).read_bytes() for name in files}
+    else:
+        contents = read_archive(path, folder, files)
+    parts = [parse_records(contents[name], label_bytes, classes, f"{path}: {name}") for name in files]
+    images = np.concatenate([images.transpose(0, 2, 3, 1) for images, _ in parts])  # (N, 32, 32, 3)
+    return images.transpose(0, 3, 1, 2), np.concatenate([labels for _, labels in parts])
