@@ -7,3 +7,9 @@ from .index import *
 from .optimizer import *
 from .conv import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
+from .pool import *  # noqa: F401,F403
+from .norm import *  # noqa: F401,F403
+from .softmax import *  # noqa: F401,F403
+from .loss import *  # noqa: F401,F403
+from .attention import *  # noqa: F401,F403
+from .gates import *  # noqa: F401,F403

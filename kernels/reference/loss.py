@@ -1,0 +1,45 @@
+"""Cross entropy between a class label and the softmax of the logits, one loss a sample.
+
+    loss_b = −Σ_c q_bc · log softmax(logits_b)_c,    q_bc = (1 − ε)·w_t·[c = t] + ε/C·w_c
+
+t is the target, ε the label smoothing, w the class weights (1 without). A sample whose target is `ignore_index` has
+loss 0 and gradient 0.
+
+Szegedy et al.: Rethinking the Inception architecture, section 7 (arXiv 1512.00567).
+"""
+import numpy as np
+
+from .softmax import log_softmax_forward
+
+__all__ = ["cross_entropy_forward", "cross_entropy_backward"]
+
+
+def _label_weights(shape, dtype, target, weight, ignore_index, label_smoothing):
+    """q (B, C): what each log probability counts."""
+    B, C = shape
+    weight = np.ones(C, dtype) if weight is None else weight
+    q = np.zeros(shape, dtype)
+    kept = np.flatnonzero(target != ignore_index)
+    q[kept] = label_smoothing / C * weight
+    q[kept, target[kept]] += (1 - label_smoothing) * weight[target[kept]]
+    return q
+
+
+def cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing):
+    """Losses of B samples. logits (B, C), target int64 (B,), weight (C,) or None, label_smoothing in [0, 1].
+
+    Returns losses (B,), not averaged and already multiplied by the class weights, and log_probs (B, C).
+    """
+    log_probs = log_softmax_forward(logits)                                             # (B, C)
+    q = _label_weights(logits.shape, logits.dtype, target, weight, ignore_index, label_smoothing)
+    products = np.where(q == 0, 0, -q * np.where(q == 0, 0, log_probs))                 # 0 · −∞ counts as 0
+    return products.sum(axis=1), log_probs
+
+
+def cross_entropy_backward(dlosses, log_probs, target, weight, ignore_index, label_smoothing):
+    """dlogits_bc = dlosses_b · (softmax_bc · Σ_k q_bk − q_bc).
+
+    dlosses (B,), log_probs (B, C) from the forward pass, the rest as there. Returns dlogits (B, C).
+    """
+    q = _label_weights(log_probs.shape, log_probs.dtype, target, weight, ignore_index, label_smoothing)
+    return dlosses[:, None] * (np.exp(log_probs) * q.sum(axis=1, keepdims=True) - q)
