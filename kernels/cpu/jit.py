@@ -1,9 +1,10 @@
-"""How every kernel of this rung is compiled: two decorators, and one way to make many kernels of one loop.
+"""How every kernel of this rung is compiled: three decorators, and one way to make many kernels of one loop.
 
     @kernel     a parallel kernel: `prange` splits its outermost loop over the threads
     @inner      a serial helper that kernels call; LLVM inlines it
+    @precise    such a helper with sums left in the order they are written
 
-Both allow LLVM to reorder sums and to contract a·b + c into one instruction (`reassoc, contract, nsz, arcp`),
+The first two allow LLVM to reorder sums and to contract a·b + c into one instruction (`reassoc, contract, nsz, arcp`),
 which a vectorised sum needs, but not to assume that there are no infinities or NaNs, as ``fastmath=True`` would:
 attention masks are made of −inf. ``error_model="numpy"`` drops the zero check that keeps a division scalar.
 """
@@ -16,11 +17,11 @@ from .cache import FOLDER
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def _compile(function, **options):
+def _compile(function, fastmath=FAST, **options):
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = FOLDER  # read by the decorator, and put back: the user's own functions keep theirs
     try:
-        return numba.njit(cache=True, fastmath=FAST, error_model="numpy", **options)(function)
+        return numba.njit(cache=True, fastmath=fastmath, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
 
@@ -33,6 +34,11 @@ def kernel(function):
 def inner(function):
     """Compile a serial helper that releases the GIL."""
     return _compile(function, nogil=True)
+
+
+def precise(function):
+    """Compile a serial helper in which nothing is reordered: for arithmetic that is about its rounding."""
+    return _compile(function, fastmath={"contract"}, nogil=True)
 
 
 def specialize(template, name, decorator=kernel, **meanings):
