@@ -37,8 +37,8 @@ def inner(function):
 
 
 def precise(function):
-    """Compile a serial helper in which nothing is reordered: for arithmetic that is about its rounding."""
-    return _compile(function, fastmath={"contract"}, nogil=True)
+    """Compile a serial helper, inlined however large, in which no sum is reordered: for arithmetic that minds rounding."""
+    return _compile(function, fastmath={"contract"}, nogil=True, forceinline=True)
 
 
 def specialize(template, name, decorator=kernel, **meanings):

@@ -39,7 +39,7 @@ def _by_type(name, doc, single, double):
         if x == types.float64:
             return lambda x: double(x)
         return None
-    overload(function)(choose)
+    overload(function, jit_options={"forceinline": True, "error_model": "numpy"})(choose)
     return function
 
 
@@ -199,8 +199,9 @@ def log1p_(x):
     """ln(1 + x), exact for small x: the rounding of u = 1 + x is put back as (x − (u − 1)) / u."""
     one = like(1, x)
     u = one + x
-    y = log_(u) + (x - (u - one)) / u
-    return y if u > like(0, x) and u < like(np.inf, x) else log_(u)
+    y = log_(u)
+    lost = (x - (u - one)) / u
+    return y + (lost if (u > like(0, x)) & (u < like(np.inf, x)) else like(0, x))
 
 
 # ---- functions of eˣ --------------------------------------------------------------------------------------------------
@@ -259,9 +260,11 @@ def _erf_series_32(x):
 @precise
 def _erf_32(x):
     a = abs(x)
-    y = f32(1) - _scaled_erfc_32(a) * _exp_32(-a * a)
-    y = y if x > f32(0) else -y
-    return _erf_series_32(x) if a < f32(0.5) else (y if x == x else x)
+    near = _erf_series_32(x)
+    far = f32(1) - _scaled_erfc_32(a) * _exp_32(-a * a)
+    far = far if x > f32(0) else -far
+    far = far if x == x else x
+    return near if a < f32(0.5) else far
 
 
 @precise
