@@ -1,0 +1,293 @@
+"""Downloads, against a web server on this machine that behaves as badly as the real ones do, and counts what it sends."""
+import gzip
+import hashlib
+import http.server
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tinyattn.data import download
+from tinyattn.data.download import DownloadError, fetch
+
+PAYLOAD = np.random.default_rng(0).bytes(200_000)
+MD5 = hashlib.md5(PAYLOAD).hexdigest()
+ROOT = str(pathlib.Path(__file__).resolve().parents[2])
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """The first part of the path says how to behave; `server.log` collects (behaviour, Range header, body bytes sent)."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.active.append(self)
+        try:
+            self.behave()
+        finally:
+            self.server.active.remove(self)
+
+    def behave(self):
+        how, name = self.path.strip("/").split("/")
+        whole = self.server.files.get(name)
+        asked = self.headers.get("Range")
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        if whole is None or how == "refuse":
+            return self.answer(how, asked, 403 if whole else 404, b"<html>no</html>")
+        if how == "silent":
+            time.sleep(0.6)
+            return self.answer(how, asked, 503, b"")
+        if how in ("norange", "norange-cut"):
+            start = 0
+        if start >= len(whole) and start:
+            return self.answer(how, asked, 416, b"", {"Content-Range": f"bytes */{len(whole)}"})
+        status = 206 if asked and not how.startswith("norange") else 200
+        headers = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}"} if status == 206 else {}
+        body, length = whole[start:], len(whole) - start
+        if how == "bad206" and status == 206:
+            body, headers["Content-Range"] = whole[7:], "bytes 7-9/10"
+        elif how in ("cut", "norange-cut"):
+            body = body[:70_000]
+        elif how == "drip":
+            body = body[:100]
+        elif how == "long":
+            length *= 3
+        elif how == "short":
+            body, length = body[:-50], length - 50
+        elif how == "corrupt":
+            body = bytes([body[0] ^ 1]) + body[1:]
+        elif how == "enormous":
+            length = 10 ** 15
+        elif how == "nolength":
+            length = None
+        self.answer(how, asked, status, body, headers, length, {"trickle": 0.05, "slow": 0.02}.get(how, 0))
+
+    def answer(self, how, asked, status, body, headers=None, length=-1, pause=0):
+        self.send_response(status)
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        if length is not None:
+            self.send_header("Content-Length", str(len(body) if length < 0 else length))
+        self.end_headers()
+        sent, piece = 0, 4 if how == "trickle" else 10_000
+        try:
+            while sent < len(body):
+                self.wfile.write(body[sent:sent + piece])
+                self.wfile.flush()
+                sent += len(body[sent:sent + piece])
+                time.sleep(pause)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client gave us up
+        self.server.log.append((how, asked, sent))
+
+
+def finished(server):
+    """The log, once the server's threads have written their last line."""
+    while server.active:
+        time.sleep(0.005)
+    return server.log
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as it:
+        it.daemon_threads = True
+        it.files, it.log, it.active = {"data.bin": PAYLOAD}, [], []
+        it.url = lambda how, name="data.bin": f"http://127.0.0.1:{it.server_port}/{how}/{name}"
+        it.sent = lambda: finished(it)
+        thread = threading.Thread(target=it.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield it
+        it.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def get(server, tmp_path):
+    """Fetch from mirrors that behave like this; afterwards nothing but the file may be there."""
+    def get(*hows, part=None, timeout=5.0):
+        path = tmp_path / "data.bin"
+        if part is not None:
+            (tmp_path / "data.bin.part").write_bytes(part)
+        assert fetch([server.url(how) for how in hows], path, MD5, timeout=timeout, progress=False) == path
+        assert path.read_bytes() == PAYLOAD
+        assert os.listdir(tmp_path) == ["data.bin"]
+        return server.sent()
+    return get
+
+
+def test_a_good_server_is_asked_once_and_a_present_file_never(get):
+    assert get("good") == [("good", None, 200_000)]
+    assert len(get("good")) == 1
+
+
+@pytest.mark.parametrize("how", ["slow", "nolength"])
+def test_slow_and_lengthless_servers(get, how):
+    assert get(how) == [(how, None, 200_000)]
+
+
+def test_what_is_cut_off_is_continued_and_no_byte_comes_twice(get):
+    assert get("cut") == [("cut", None, 70_000), ("cut", "bytes=70000-", 70_000), ("cut", "bytes=140000-", 60_000)]
+
+
+def test_what_an_earlier_process_left_is_continued(get):
+    assert get("good", part=PAYLOAD[:150_000]) == [("good", "bytes=150000-", 50_000)]
+
+
+def test_a_whole_part_needs_no_server(get):
+    assert get("refuse", part=PAYLOAD) == []
+
+
+def test_a_server_without_ranges_sends_everything_again(get):
+    assert get("norange", part=PAYLOAD[:150_000]) == [("norange", "bytes=150000-", 200_000)]
+
+
+def test_a_server_without_ranges_that_is_cut_off_destroys_nothing(get):
+    sent = get("norange-cut", "good", part=PAYLOAD[:150_000])
+    assert sent == [("norange-cut", "bytes=150000-", 70_000), ("good", "bytes=150000-", 50_000)]
+
+
+def test_a_longer_part_of_something_else_is_cut_to_size(get):
+    get("norange", part=PAYLOAD + b"more")
+
+
+def test_refusals_lead_to_the_next_mirror(get):
+    assert [how for how, *_ in get("refuse", "good")] == ["refuse", "good"]
+
+
+def test_nobody_listening_leads_to_the_next_mirror(server, tmp_path):
+    urls = ["http://127.0.0.1:9/data.bin", "no scheme", server.url("good")]
+    assert fetch(urls, tmp_path / "data.bin", MD5, progress=False).read_bytes() == PAYLOAD
+
+
+def test_silent_and_trickling_servers_are_given_up(get):
+    began = time.monotonic()
+    asked = {how: asked for how, asked, _ in get("silent", "trickle", "good", timeout=0.3)}
+    assert asked.keys() == {"silent", "trickle", "good"} and asked["good"] is not None  # the trickle's bytes are kept
+    assert time.monotonic() - began < 3
+
+
+def test_a_tiny_gain_is_no_reason_to_go_on(get):
+    assert get("drip", "good") == [("drip", None, 100), ("good", "bytes=100-", 199_900)]
+
+
+def test_a_length_announced_too_long_does_not_matter(get):
+    assert get("long") == [("long", None, 200_000)]
+
+
+def test_a_length_announced_too_short_is_wrong_bytes(get):
+    assert [how for how, *_ in get("short", "good")] == ["short", "good"]
+
+
+def test_an_enormous_announcement_is_not_even_read(server, tmp_path):
+    with pytest.raises(DownloadError, match="announces 1,000,000,000,000,000 bytes"):
+        fetch([server.url("enormous")], tmp_path / "data.bin", MD5, progress=False)
+
+
+def test_endless_answers_are_stopped(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", 90_000)
+    with pytest.raises(DownloadError, match="sends more than 90,000 bytes"):
+        fetch([server.url("nolength")], tmp_path / "data.bin", MD5, progress=False)
+
+
+def test_corrupt_bytes_are_thrown_away(get):
+    assert get("corrupt", "good") == [("corrupt", None, 200_000), ("good", None, 200_000)]
+
+
+def test_a_corrupt_part_is_continued_once_and_then_replaced(get):
+    sent = get("good", part=b"\0" * 150_000)
+    assert sent == [("good", "bytes=150000-", 50_000), ("good", None, 200_000)]
+
+
+def test_a_part_longer_than_the_file_is_replaced(get):
+    assert [asked for _, asked, _ in get("good", part=b"\0" * 300_000)] == ["bytes=300000-", None]
+
+
+def test_a_continuation_from_the_wrong_byte_is_not_used(get):
+    sent = get("bad206", part=PAYLOAD[:1000])
+    assert [asked for _, asked, _ in sent] == ["bytes=1000-", None]
+
+
+def test_when_nobody_has_it_every_reason_is_told(server, tmp_path):
+    urls = [server.url(how) for how in ("refuse", "silent", "corrupt", "drip")] + [server.url("good", "absent.bin")]
+    with pytest.raises(DownloadError) as caught:
+        fetch(urls, tmp_path / "data.bin", MD5, timeout=0.3, progress=False)
+    reasons = dict(caught.value.reasons)
+    assert list(reasons) == urls
+    for url, word in zip(urls, ("HTTP 403", "timed out", "wrong bytes: 200,000", "cut off after 100 of", "HTTP 404")):
+        assert word in reasons[url] and url in str(caught.value)
+    assert os.listdir(tmp_path) == ["data.bin.part"]  # the 100 bytes that can be continued
+    with pytest.raises(DownloadError):
+        fetch([server.url("corrupt")], tmp_path / "data.bin", MD5, progress=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_line_is_printed_where_there_is_no_terminal(server, tmp_path, capsys):
+    fetch([server.url("good")], tmp_path / "data.bin", MD5)
+    assert capsys.readouterr().err == f"downloading data.bin, 0.2 MB from {server.url('good')}\n"
+
+
+SCRIPT = """
+import sys; sys.path.insert(0, sys.argv[1])
+from tinyattn.data.download import fetch
+{before}
+fetch([sys.argv[2]], sys.argv[3], sys.argv[4], progress={progress})
+"""
+
+
+def start(url, path, before="", progress=False):
+    code = SCRIPT.format(before=before, progress=progress)
+    return subprocess.Popen([sys.executable, "-c", code, ROOT, url, str(path), MD5], stderr=subprocess.PIPE, text=True)
+
+
+def test_processes_at_the_same_time_download_once(server, tmp_path):
+    path = tmp_path / "data.bin"
+    running = [start(server.url("slow"), path) for _ in range(2)]
+    fetch([server.url("slow")], path, MD5, progress=False)
+    assert [process.communicate()[1] for process in running] == ["", ""]
+    assert [process.returncode for process in running] == [0, 0]
+    assert server.sent() == [("slow", None, 200_000)]
+    assert path.read_bytes() == PAYLOAD and os.listdir(tmp_path) == ["data.bin"]
+
+
+def test_threads_at_the_same_time_download_once(server, tmp_path):
+    threads = [threading.Thread(target=fetch, args=([server.url("slow")], tmp_path / "data.bin", MD5, 5.0, False))
+               for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.sent() == [("slow", None, 200_000)] and os.listdir(tmp_path) == ["data.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
+def test_a_killed_download_leaves_no_file_and_is_continued(server, tmp_path):
+    part = tmp_path / "data.bin.part"
+    process = start(server.url("slow"), tmp_path / "data.bin")
+    while not (part.exists() and part.stat().st_size > 50_000):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "data.bin").exists()
+    left = part.stat().st_size
+    assert fetch([server.url("good")], tmp_path / "data.bin", MD5, progress=False).read_bytes() == PAYLOAD
+    assert ("good", f"bytes={left}-", 200_000 - left) in server.sent()
+    assert os.listdir(tmp_path) == ["data.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX's limit on file sizes, which stands for a full disk")
+def test_a_full_disk_is_one_clear_error(server, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))"
+    process = start(server.url("good"), tmp_path / "data.bin", before=limit)
+    error = process.communicate()[1]
+    assert process.returncode == 1 and "cannot be kept here, name another folder with --data-dir" in error
+    assert not (tmp_path / "data.bin").exists()
