@@ -1,7 +1,5 @@
-"""Downloads, against a web server on this machine that behaves as badly as the real ones do, and counts what it sends."""
-import gzip
+"""Downloads, against a web server on this machine that behaves as badly as the real ones do (see conftest.py)."""
 import hashlib
-import http.server
 import os
 import pathlib
 import signal
@@ -21,93 +19,10 @@ MD5 = hashlib.md5(PAYLOAD).hexdigest()
 ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """The first part of the path says how to behave; `server.log` collects (behaviour, Range header, body bytes sent)."""
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.server.active.append(self)
-        try:
-            self.behave()
-        finally:
-            self.server.active.remove(self)
-
-    def behave(self):
-        how, name = self.path.strip("/").split("/")
-        whole = self.server.files.get(name)
-        asked = self.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        if whole is None or how == "refuse":
-            return self.answer(how, asked, 403 if whole else 404, b"<html>no</html>")
-        if how == "silent":
-            time.sleep(0.6)
-            return self.answer(how, asked, 503, b"")
-        if how in ("norange", "norange-cut"):
-            start = 0
-        if start >= len(whole) and start:
-            return self.answer(how, asked, 416, b"", {"Content-Range": f"bytes */{len(whole)}"})
-        status = 206 if asked and not how.startswith("norange") else 200
-        headers = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}"} if status == 206 else {}
-        body, length = whole[start:], len(whole) - start
-        if how == "bad206" and status == 206:
-            body, headers["Content-Range"] = whole[7:], "bytes 7-9/10"
-        elif how in ("cut", "norange-cut"):
-            body = body[:70_000]
-        elif how == "drip":
-            body = body[:100]
-        elif how == "long":
-            length *= 3
-        elif how == "short":
-            body, length = body[:-50], length - 50
-        elif how == "corrupt":
-            body = bytes([body[0] ^ 1]) + body[1:]
-        elif how == "enormous":
-            length = 10 ** 15
-        elif how == "nolength":
-            length = None
-        self.answer(how, asked, status, body, headers, length, {"trickle": 0.05, "slow": 0.02}.get(how, 0))
-
-    def answer(self, how, asked, status, body, headers=None, length=-1, pause=0):
-        self.send_response(status)
-        for key, value in (headers or {}).items():
-            self.send_header(key, value)
-        if length is not None:
-            self.send_header("Content-Length", str(len(body) if length < 0 else length))
-        self.end_headers()
-        sent, piece = 0, 4 if how == "trickle" else 10_000
-        try:
-            while sent < len(body):
-                self.wfile.write(body[sent:sent + piece])
-                self.wfile.flush()
-                sent += len(body[sent:sent + piece])
-                time.sleep(pause)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the client gave us up
-        self.server.log.append((how, asked, sent))
-
-
-def finished(server):
-    """The log, once the server's threads have written their last line."""
-    while server.active:
-        time.sleep(0.005)
-    return server.log
-
-
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as it:
-        it.daemon_threads = True
-        it.files, it.log, it.active = {"data.bin": PAYLOAD}, [], []
-        it.url = lambda how, name="data.bin": f"http://127.0.0.1:{it.server_port}/{how}/{name}"
-        it.sent = lambda: finished(it)
-        thread = threading.Thread(target=it.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield it
-        it.shutdown()
-        thread.join()
+def server(bad_server):
+    bad_server.files["data.bin"] = PAYLOAD
+    return bad_server
 
 
 @pytest.fixture
