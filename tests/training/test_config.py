@@ -1,0 +1,52 @@
+"""What can be asked for, what a misspelt wish is answered with, and what may change when a run goes on."""
+import pytest
+
+from tinyattn.training import config as c
+from tinyattn.training import recipes
+
+
+def test_every_data_set_and_model_has_a_recipe_that_is_whole():
+    for data in c.DATA:
+        for model in c.MODELS:
+            for optimizer in (None, *c.OPTIMIZERS):
+                made = c.complete(data, model, optimizer=optimizer)
+                assert made.optimizer == (optimizer or recipes.defaults(data, model)["optimizer"])
+
+
+def test_what_is_chosen_wins_over_the_recipe():
+    made = c.complete("mnist", epochs=2, lr=0.5, seed=7)
+    assert (made.epochs, made.lr, made.seed, made.name) == (2, 0.5, 7, "mnist-attention_cnn-cbam-seed7")
+    assert c.complete("mnist", attention="none").name == "mnist-attention_cnn-seed0"
+
+
+@pytest.mark.parametrize("option, wrong, guess", [
+    ("data", "minst", "mnist"), ("data", "cifar-10", "cifar10"), ("data", "fashion_mnist", "fashion-mnist"),
+    ("model", "attention-cnn", "attention_cnn"), ("model", "resnet", "resnet8"), ("attention", "cbma", "cbam"),
+    ("optimizer", "AdamW", "adamw"), ("schedule", "one-cycle", "onecycle"), ("augment", "afine", "affine"),
+    ("device", "gpu", None)])
+def test_an_unknown_name_is_answered_with_the_nearest(option, wrong, guess):
+    with pytest.raises(c.OptionError) as error:
+        c.complete(**{option: wrong})
+    text = str(error.value)
+    assert f"--{option} '{wrong}'" in text and (guess is None or f"did you mean {guess}?" in text)
+
+
+@pytest.mark.parametrize("option, value", [
+    ("epochs", 0), ("batch_size", -1), ("lr", 0.0), ("lr", float("nan")), ("seed", -1), ("threads", 0),
+    ("label_smoothing", 1.0), ("average", 1.5), ("weight_decay", -0.1), ("checkpoint_every", 0), ("limit_train", 0)])
+def test_an_impossible_number_is_refused(option, value):
+    with pytest.raises(c.OptionError, match=f"--{option.replace('_', '-')} is"):
+        c.complete(**{option: value})
+
+
+def test_there_is_no_gpu_yet():
+    with pytest.raises(c.OptionError, match="CUDA"):
+        c.complete(device="cuda")
+
+
+def test_a_resumed_run_may_change_only_what_touches_no_weight():
+    saved = c.complete("mnist").asdict()
+    went_on = c.changed(saved, {"threads": 1, "data_dir": "/elsewhere", "epochs": saved["epochs"]})
+    assert (went_on.threads, went_on.data_dir, went_on.lr) == (1, "/elsewhere", saved["lr"])
+    with pytest.raises(c.OptionError, match=r"--epochs 99 \(was 5\), --lr 1.0 \(was"):
+        c.changed(saved, {"epochs": 99, "lr": 1.0, "threads": 1})

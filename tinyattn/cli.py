@@ -1,0 +1,117 @@
+"""The command `tinyattn`: finds the subcommand, runs it, and turns the user's mistakes into one line."""
+import argparse
+import difflib
+import importlib
+import os
+import sys
+
+# name: (module, one line of help). A module under `commands` has add_arguments(parser) and run(args) -> exit code;
+# one that reads its own arguments is marked by "main" and has main(argv).
+COMMANDS = {
+    "train": ("commands.train", "train a model, or resume a run"),
+    "eval": ("commands.evaluate", "test a trained model: accuracy, per class, confusion matrix"),
+    "predict": ("commands.predict", "classify your own images"),
+    "summary": ("commands.summary", "layers, shapes, parameters and multiply-adds of a model"),
+    "list": ("commands.names", "the models, attentions, data sets and recipes there are"),
+    "data": ("commands.data", "where the data sets are; download one, look at one"),
+    "gradcheck": ("gradcheck:main", "check gradients against finite differences"),
+    "bench": ("bench:main", "measure speed"),
+}
+
+_EPILOG = """examples:
+  tinyattn train                                       a CNN with attention on the built-in data, about half a minute
+  tinyattn train --data mnist --epochs 5 --seed 1
+  tinyattn train --resume runs/mnist-attention_cnn-cbam-seed1
+  tinyattn eval runs/mnist-attention_cnn-cbam-seed1
+  tinyattn predict runs/mnist-attention_cnn-cbam-seed1 my_digit.jpg
+
+tinyattn COMMAND --help explains each command."""
+
+
+class Mistake(Exception):
+    """Something the user can put right. `str()` is shown as it is."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our form of errors and the nearest option for a misspelt one."""
+
+    def __init__(self, *arguments, **options):
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, allow_abbrev=False, **options)
+
+    def error(self, message):
+        raise Mistake(f"{message} (see {self.prog} --help)")
+
+    def parse_all(self, argv):
+        """Parse `argv`, or raise `Mistake`: unknown options are answered with the nearest known one."""
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1, 0.5)
+            self.error(f"unknown argument {unknown[0]}" + (f": did you mean {close[0]}?" if close else ""))
+        return args
+
+
+def _overview():
+    lines = [f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(["usage: tinyattn COMMAND …", "", "Convolution and attention from scratch: train, look, understand.", "",
+                      "commands:", *lines, "", _EPILOG])
+
+
+def _command(argv):
+    """Run one command line; returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        if len(argv) > 1 and argv[0] == "help":
+            return _command([argv[1], "--help"])
+        print(_overview())
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        import tinyattn
+        print(f"tinyattn {tinyattn.__version__}")
+        return 0
+    name, rest = argv[0], argv[1:]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise Mistake(f"unknown command {name!r}: {hint}choose from {', '.join(COMMANDS)}")
+    module, _, function = COMMANDS[name][0].partition(":")
+    module = importlib.import_module(f"tinyattn.{module}")
+    if function:
+        return getattr(module, function)(rest)
+    parser = Parser(prog=f"tinyattn {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    return module.run(parser.parse_all(rest))
+
+
+def main(argv=None):
+    """Run the command line `argv` (default: the process's own). Returns the exit code: 0 done, 2 a mistake explained,
+    128 + the signal's number when stopped by one (130 for Ctrl-C)."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _command(argv) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `tinyattn list | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("tinyattn: stopped", file=sys.stderr)
+        return 130
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else 2
+    except Exception as error:
+        return _explain(error)
+
+
+def _explain(error):
+    """Print a mistake as one message and return its exit code; anything else is a fault of ours and is raised again."""
+    from .data import DataNotFound
+    from .training import CheckpointError, Diverged, Interrupted, OptionError, SaveError
+    if isinstance(error, Interrupted):
+        print(f"tinyattn: {error}", file=sys.stderr)
+        return 128 + error.signal
+    if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, FileExistsError,
+                          BlockingIOError)):
+        print(f"tinyattn: error: {error}", file=sys.stderr)
+        return 2
+    raise error

@@ -1,0 +1,60 @@
+"""Test a trained model on the test images of its data set: the accuracy, each class, and what is taken for what.
+
+Repeats the accuracy of result.json exactly, and writes the confusion matrix as a picture (confusion.png) into the run.
+An unfinished run is tested as it stands in its checkpoint.
+"""
+import json
+
+
+def add_arguments(parser):
+    """The options of `tinyattn eval`."""
+    parser.add_argument("run", metavar="RUN", help="folder of a run (or a model.safetensors)")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data sets are (default: as in training)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
+    parser.add_argument("--picture", metavar="FILE", help="where to draw the confusion matrix (default RUN/confusion.png)")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    parser.add_argument("--quiet", action="store_true", help="print only the accuracy")
+
+
+def run(args):
+    """Evaluate, print, draw."""
+    import tinyattn as ta
+
+    from .. import training, viz
+    from ..training import files, setup
+    if args.threads is not None:
+        ta.set_num_threads(args.threads)
+    trained = training.open_run(args.run, args.data_dir)
+    part = setup.load_part(trained.config, "test")
+    answers = training.evaluate(trained.model, part)
+    matrix = training.confusion(answers.predicted, part.labels, len(part.classes))
+    rows = training.per_class(matrix)
+    picture = args.picture or trained.source.with_name("confusion.png")
+    try:
+        viz.confusion(matrix, part.classes, picture, trained.source.parent.name)
+    except OSError as error:
+        raise files.SaveError(f"cannot write {picture}: {error.strerror or error}; choose another place with --picture") \
+            from error
+    if args.json:
+        print(json.dumps({"test_accuracy": answers.accuracy, "test_loss": answers.loss, "test_images": len(part),
+                          "per_class": dict(zip(part.classes, rows)), "confusion": matrix.tolist(),
+                          "picture": str(picture)}))
+        return 0
+    wrong = int((answers.predicted != part.labels).sum())
+    print(f"test accuracy {answers.accuracy:.2%} ({wrong:,} of {len(part):,} wrong), loss {answers.loss:.4f}")
+    if not args.quiet:
+        _print_classes(part.classes, rows)
+        pairs = training.most_confused(matrix)
+        if pairs:
+            print("most often confused: " + ", ".join(f"{part.classes[t]} taken for {part.classes[p]} ({n}×)"
+                                                      for t, p, n in pairs))
+        print(f"picture: {picture}")
+    return 0
+
+
+def _print_classes(classes, rows):
+    width = max(5, *(len(str(name)) for name in classes))
+    print(f"\n{'class':<{width}}  images  recall  precision")
+    for name, row in zip(classes, rows):
+        print(f"{name!s:<{width}}  {row['examples']:>6}  {row['recall']:>6.1%}  {row['precision']:>9.1%}")
+    print()

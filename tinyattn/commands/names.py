@@ -1,0 +1,62 @@
+"""What there is to choose from: models, attentions, data sets, optimizers, schedules, augmentations."""
+
+_WORDS = {
+    "models (--model)": {
+        "attention_cnn": "convolution stages, each with an attention gate, and attention pooling at the end",
+        "lenet": "the classic: two convolutions, three linear layers",
+        "resnet8": "residual network of 8 layers, for CIFAR",
+        "resnet20": "residual network of 20 layers, for CIFAR",
+        "cct": "convolution stem, self-attention blocks, sequence pooling",
+    },
+    "attention (--attention)": {
+        "none": "no gate",
+        "se": "squeeze-and-excitation: weighs channels",
+        "eca": "efficient channel attention: weighs channels with a handful of parameters",
+        "cbam": "weighs channels, then places",
+        "self": "self-attention between all places of a feature map",
+    },
+    "data (--data)": {
+        "glyphs": "built in: 28×28 grey digits and letters; test typefaces are not those of training",
+        "mnist": "28×28 grey handwritten digits",
+        "fashion-mnist": "28×28 grey pieces of clothing",
+        "kmnist": "28×28 grey cursive Japanese characters",
+        "cifar10": "32×32 colour photographs, 10 classes",
+        "cifar100": "32×32 colour photographs, 100 classes",
+    },
+    "optimizer (--optimizer)": {
+        "adamw": "Adam with decoupled weight decay",
+        "adam": "Adam",
+        "sgd": "gradient descent with Nesterov momentum 0.9",
+    },
+    "schedule (--schedule)": {
+        "onecycle": "up to the highest rate in the first quarter, then down to almost nothing",
+        "cosine": "down to zero along half a cosine",
+        "step": "a tenth after half of the run, a hundredth after three quarters",
+        "constant": "no change",
+    },
+    "augmentation (--augment)": {
+        "none": "images as they are",
+        "affine": "a small turn, shift, scaling and shear",
+        "flip": "left-right mirror",
+        "crop": "a window at a random place",
+        "crop-flip": "both",
+    },
+}
+
+
+def add_arguments(parser):
+    """The options of `tinyattn list`."""
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="only one kind: models, attention, data, optimizer, schedule, "
+                                                                "augmentation")
+
+
+def run(args):
+    """Print the names, each with a line on what it is."""
+    from ..training.config import check_name
+    kinds = {title.split()[0]: title for title in _WORDS}
+    chosen = list(_WORDS) if args.kind is None else [kinds[check_name("list:", args.kind, list(kinds))]]
+    for number, title in enumerate(chosen):
+        print(("\n" if number else "") + title)
+        for name, words in _WORDS[title].items():
+            print(f"  {name:<14} {words}")
+    return 0

@@ -1,0 +1,126 @@
+"""What a run is: every choice that decides its weights, as one flat record with a name for each."""
+import dataclasses
+import difflib
+
+from . import recipes
+
+DATA = ("glyphs", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100")
+MODELS = ("attention_cnn", "lenet", "resnet8", "resnet20", "cct")
+ATTENTION = ("none", "se", "eca", "cbam", "self")
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("onecycle", "cosine", "step", "constant")
+AUGMENTATIONS = ("none", "affine", "flip", "crop", "crop-flip")
+DEVICES = ("cpu", "cuda")
+
+# Options that may change when a run is resumed: none of them touches a weight.
+HARMLESS = ("data_dir", "threads", "checkpoint_every", "checkpoint_seconds")
+
+
+class OptionError(ValueError):
+    """A choice that cannot be used. `str()` is one sentence for the user."""
+
+
+def nearest(word, names):
+    """The member of `names` that `word` was probably meant to be, or None."""
+    close = difflib.get_close_matches(str(word).lower().replace("_", "-"), [n.replace("_", "-") for n in names], 1, 0.5)
+    return next((name for name in names if close and name.replace("_", "-") == close[0]), None)
+
+
+def check_name(option, word, names):
+    """Return `word` if it is one of `names`; else raise `OptionError` with the nearest one."""
+    if word in names:
+        return word
+    guess = nearest(word, names)
+    hint = f"did you mean {guess}? " if guess else ""
+    raise OptionError(f"{option} {word!r} is not known: {hint}choose from {', '.join(names)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All choices of a run. `complete` fills what the user left open from the recipe of the data set and model."""
+
+    data: str
+    model: str
+    attention: str
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: str
+    schedule: str
+    augment: str
+    weight_decay: float
+    label_smoothing: float
+    average: float  # decay of the exponential average of the weights; 0: none
+    seed: int
+    device: str
+    limit_train: int | None
+    limit_test: int | None
+    data_dir: str | None = None
+    threads: int | None = None
+    checkpoint_every: int | None = None  # steps; None: by the clock
+    checkpoint_seconds: float = 20.0
+
+    @property
+    def name(self):
+        """The name of the run's folder, if the user gives none."""
+        gate = "" if self.attention == "none" else f"-{self.attention}"
+        return f"{self.data}-{self.model}{gate}-seed{self.seed}"
+
+    def asdict(self):
+        """The record as a plain dict."""
+        return dataclasses.asdict(self)
+
+
+def complete(data="glyphs", model="attention_cnn", attention="cbam", **chosen):
+    """Make a `Config` from what was chosen; the rest comes from `recipes.defaults`. Raises `OptionError`."""
+    check_name("--data", data, DATA)
+    check_name("--model", model, MODELS)
+    check_name("--attention", attention, ATTENTION)
+    given = {key: value for key, value in chosen.items() if value is not None}
+    fields = {field.name for field in dataclasses.fields(Config)}
+    for key in given:
+        if key not in fields:
+            guess = nearest(key, sorted(fields))
+            raise OptionError(f"{key!r} is not an option of a run" + (f": did you mean {guess}?" if guess else ""))
+    values = {"seed": 0, "device": "cpu", "limit_train": None, "limit_test": None}
+    config = Config(data=data, model=model, attention=attention,
+                    **{**values, **recipes.defaults(data, model, given.get("optimizer")), **given})
+    _check(config)
+    return config
+
+
+def _check(config):
+    """Raise `OptionError` for the first choice that cannot work."""
+    for option, word, names in (("--optimizer", config.optimizer, OPTIMIZERS), ("--schedule", config.schedule, SCHEDULES),
+                                ("--augment", config.augment, AUGMENTATIONS), ("--device", config.device, DEVICES)):
+        check_name(option, word, names)
+    if config.device == "cuda":
+        raise OptionError("--device cuda: this version has no CUDA kernels yet; use --device cpu")
+    for option, number in (("--epochs", config.epochs), ("--batch-size", config.batch_size),
+                           ("--threads", config.threads), ("--limit-train", config.limit_train),
+                           ("--limit-test", config.limit_test), ("--checkpoint-every", config.checkpoint_every)):
+        if number is not None and number < 1:
+            raise OptionError(f"{option} is {number}, expected 1 or more")
+    if not 0 < config.lr < float("inf"):
+        raise OptionError(f"--lr is {config.lr}, expected a number above 0")
+    if not 0 <= config.seed < 2 ** 63:
+        raise OptionError(f"--seed is {config.seed}, expected 0 … 2⁶³ − 1")
+    for option, number in (("--label-smoothing", config.label_smoothing), ("--average", config.average)):
+        if not 0 <= number < 1:
+            raise OptionError(f"{option} is {number}, expected 0 ≤ x < 1")
+    if not 0 <= config.weight_decay < float("inf"):
+        raise OptionError(f"--weight-decay is {config.weight_decay}, expected 0 or more")
+
+
+def changed(saved, given):
+    """The config of a resumed run: `saved` (dict) with the harmless options of `given` (dict: what the user typed).
+
+    Raises `OptionError` that names every other option whose value differs. The number of epochs is one of them: the
+    learning rate's schedule is stretched over it, so a run of 5 epochs is not the first half of one of 10.
+    """
+    different = [f"--{key.replace('_', '-')} {value} (was {saved.get(key)})" for key, value in given.items()
+                 if value is not None and key not in HARMLESS and saved.get(key) != value]
+    if different:
+        raise OptionError("a resumed run goes on as it began; leave out, or start a new run with: " + ", ".join(different))
+    harmless = {key: value for key, value in given.items() if value is not None and key in HARMLESS}
+    return Config(**{**saved, **harmless})

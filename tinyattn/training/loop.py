@@ -1,0 +1,202 @@
+"""The loop: batches in, better weights out, and everything needed to go on written down in good time.
+
+A step is the one every tutorial shows: predict, measure, backward, update. Around it stand a clock, a log and the
+checkpoint. The state of a run between two steps is one tree (`Run.state`): weights and buffers, optimizer, average,
+schedule, position in the data, random state, sums of the epoch so far, and the log. Two runs that hold the same tree go on
+alike to the last bit; that is what makes a killed run resumable.
+"""
+import contextlib
+import math
+import pathlib
+import time
+
+import tinyattn as ta
+from tinyattn.kernels.cpu import compiling
+
+from ..nn import functional as F
+from . import checkpoint, files, setup
+from .average import Average
+from .evaluate import evaluate
+from .interrupt import Interrupted
+from .metrics import Meter
+from .progress import clock
+
+ROWS_AN_EPOCH = 40  # of the log, between the epochs' own
+
+
+class Diverged(RuntimeError):
+    """The loss is not a finite number any more. `str()` is one sentence for the user."""
+
+
+class Run:
+    """A training run: built from a `Config` and its data, moved on by `fit`, held by one file."""
+
+    def __init__(self, config, data, folder, progress):
+        self.config, self.data, self.folder, self.progress = config, data, pathlib.Path(folder), progress
+        ta.manual_seed(config.seed)
+        channels, height, _ = data.train.images.shape[1:]
+        self.model = setup.build_model(config, channels, len(data.train.classes), height)
+        self.optimizer = setup.build_optimizer(config, self.model)
+        self.loader = setup.train_loader(config, data.train)
+        self.steps_an_epoch = len(self.loader)
+        self.total = config.epochs * self.steps_an_epoch
+        self.schedule = setup.build_schedule(config, self.optimizer, self.total)
+        self.average = Average(self.model, config.average) if config.average else None
+        self.step, self.epochs_done = 0, 0
+        self.epoch_meter, self.row_meter, self.log = Meter(), Meter(), []
+        self.train_seconds, self.compile_seconds, self.evaluate_seconds = 0.0, 0.0, 0.0
+        self.fingerprint = data.fingerprint
+        self._saved_at, self._save_cost = time.monotonic(), 0.0
+
+    # --- one file that holds it all -----------------------------------------------------------------------------
+
+    @property
+    def path(self):
+        """The checkpoint."""
+        return self.folder / "checkpoint.safetensors"
+
+    def state(self):
+        """Everything the rest of the run depends on, as one tree."""
+        return {
+            "config": self.config.asdict(), "fingerprint": self.fingerprint, "about": describe(self.data.train),
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "schedule": self.schedule.state_dict() if self.schedule else None,
+            "loader": self.loader.state_dict(), "random": ta.random.get_rng_state(),
+            "step": self.step, "epochs_done": self.epochs_done,
+            "epoch_meter": self.epoch_meter.asdict(), "row_meter": self.row_meter.asdict(), "log": self.log,
+            "seconds": [self.train_seconds, self.compile_seconds, self.evaluate_seconds],
+        }
+
+    def load_state(self, state):
+        """Become the run that `state` was taken from."""
+        if state["fingerprint"] != self.fingerprint:
+            raise checkpoint.CheckpointError(f"{self.path} was trained on other data: the images or labels of "
+                                             f"{self.config.data} found now differ from those it began with")
+        checkpoint.load_weights(self.model, state["model"], self.path)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
+        self.loader.load_state_dict(state["loader"])
+        ta.random.set_rng_state(state["random"])
+        self.step, self.epochs_done, self.log = state["step"], state["epochs_done"], state["log"]
+        self.epoch_meter, self.row_meter = Meter(**state["epoch_meter"]), Meter(**state["row_meter"])
+        self.train_seconds, self.compile_seconds, self.evaluate_seconds = state["seconds"]
+
+    def save(self):
+        """Write the checkpoint. Raises `files.SaveError`; the previous one stays then."""
+        began = time.monotonic()
+        checkpoint.save(self.path, self.state())
+        self._saved_at = time.monotonic()
+        self._save_cost = self._saved_at - began
+
+    def _save_is_due(self):
+        every = self.config.checkpoint_every
+        if every:
+            return self.step % every == 0
+        # never more often than makes saving cost a hundredth of the time
+        return time.monotonic() - self._saved_at >= max(self.config.checkpoint_seconds, 100 * self._save_cost)
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def fit(self, watch):
+        """Train to the end of the last epoch. Raises `Interrupted` when `watch` saw a signal, after saving."""
+        self.model.train()
+        self._mark = (time.perf_counter(), compiling.seconds())
+        while self.loader.epoch < self.config.epochs:
+            self._epoch(watch)
+
+    def _stop_clock(self):
+        """Add the time since the last mark to the sums: compiling apart from training."""
+        now, compiled = time.perf_counter(), compiling.seconds()
+        self.compile_seconds += compiled - self._mark[1]
+        self.train_seconds += now - self._mark[0] - (compiled - self._mark[1])
+        self._mark = (now, compiled)
+
+    def _epoch(self, watch):
+        number, config = self.loader.epoch + 1, self.config
+        self.progress.begin_epoch(number, config.epochs, self.steps_an_epoch, self.loader.position)
+        began, first, compiled = time.perf_counter(), self.step, compiling.seconds()
+        with contextlib.closing(iter(self.loader)) as batches:
+            for images, labels in batches:
+                loss, correct = self._step(images, labels)
+                self._record(loss, correct, len(labels.data), number)
+                seconds = max(1e-9, time.perf_counter() - began - (compiling.seconds() - compiled))
+                rate = (self.step - first) / seconds
+                self.progress.step(self.epoch_meter.loss, self.epoch_meter.accuracy, rate * config.batch_size,
+                                   (self.total - self.step) / rate)
+                if watch.signal is not None:
+                    self._stop_clock()
+                    self.save()
+                    raise Interrupted(watch.signal, self.folder)
+                if self._save_is_due():
+                    self._stop_clock()
+                    self.save()
+        self._finish_epoch(number)
+
+    def _step(self, images, labels):
+        """One update. Returns the batch's mean loss and how many of its examples were already right."""
+        logits = self.model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Diverged(f"the loss became {value} at step {self.step + 1} of {self.total}: lower --lr "
+                           f"(it is {self.config.lr:g}); the last checkpoint is {self.path}")
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if self.schedule is not None and self.step + 1 < self.total:
+            self.schedule.step()
+        if self.average is not None:
+            self.average.update()
+        self.step += 1
+        return value, int((logits.data.argmax(axis=1) == labels.data).sum())
+
+    def _record(self, loss, correct, examples, number):
+        """Count the step; every so often write a row of the log."""
+        self.epoch_meter.add(loss, correct, examples)
+        self.row_meter.add(loss, correct, examples)
+        within = self.step - (number - 1) * self.steps_an_epoch
+        if within % max(1, self.steps_an_epoch // ROWS_AN_EPOCH) == 0:
+            self._write_row({"kind": "steps", "step": self.step, "epoch": self.step / self.steps_an_epoch,
+                             "train_loss": self.row_meter.loss, "train_accuracy": self.row_meter.accuracy,
+                             "lr": float(self.optimizer.param_groups[0]["lr"])})
+            self.row_meter = Meter()
+
+    def _write_row(self, row):
+        self.log.append(row)
+        files.append_line(self.folder / "log.jsonl", files.json_line(row))
+
+    def _finish_epoch(self, number):
+        """Test the model, write the epoch's row, save."""
+        self._stop_clock()
+        with self.weights():
+            answers = evaluate(self.model, self.data.test)
+        now, compiled = time.perf_counter(), compiling.seconds()
+        self.evaluate_seconds += now - self._mark[0] - (compiled - self._mark[1])
+        self.compile_seconds += compiled - self._mark[1]
+        self._mark = (now, compiled)
+        self._write_row({"kind": "epoch", "step": self.step, "epoch": number, "train_loss": self.epoch_meter.loss,
+                         "train_accuracy": self.epoch_meter.accuracy, "test_loss": answers.loss,
+                         "test_accuracy": answers.accuracy, "train_seconds": round(self.train_seconds, 3)})
+        self.progress.end_epoch(f"loss {self.epoch_meter.loss:.3f}  acc {self.epoch_meter.accuracy:6.2%}  "
+                                f"test acc {answers.accuracy:6.2%}  after {clock(self.train_seconds)}")
+        self.epoch_meter, self.row_meter = Meter(), Meter()
+        self.epochs_done = number
+        self.answers = answers
+        self.save()
+        if number < self.config.epochs:  # training ends with the last update
+            self._stop_clock()
+
+    def weights(self):
+        """``with run.weights():`` the model is what the run would give away now: the average where there is one."""
+        return self.average.applied() if self.average is not None else contextlib.nullcontext()
+
+
+def describe(part):
+    """What must be known of the data to use a model without it."""
+    channels, height, width = part.images.shape[1:]
+    return {"data": part.name, "channels": channels, "image_size": [height, width], "classes": list(part.classes),
+            "mean": list(part.mean), "std": list(part.std)}

@@ -1,0 +1,138 @@
+"""From the picture someone brings to the image a model can read, and a word on everything done to it.
+
+The data sets of figures (glyphs, MNIST, Fashion-MNIST, KMNIST) are light on black, centred, with a margin; a photograph of
+ink on paper is none of that. MNIST's own preparation is followed: the figure is scaled to 20 of 28 pixels and centred
+(Y. LeCun, C. Cortes and C. Burges, "The MNIST database", by the centre of mass).
+"""
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+
+FIGURES = ("glyphs", "mnist", "fashion-mnist", "kmnist")
+
+
+class PictureError(ValueError):
+    """The file cannot be used. `str()` names it and says why."""
+
+
+def read(path):
+    """Open an image file whole, upright, as RGB or RGBA. Raises `PictureError`."""
+    try:
+        with Image.open(path) as file:
+            file.load()
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith(("I", "F")):  # 16 and 32 bits: stretched to 8, as convert() would cut them off
+                values = np.asarray(image, np.float64)
+                span = values.max() - values.min()
+                image = Image.fromarray(np.uint8(255 * (values - values.min()) / (span or 1)))
+            return image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
+    except FileNotFoundError:
+        raise PictureError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise PictureError(f"{path} is a folder, expected an image file") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is no image that can be read (PNG, JPEG, GIF, BMP, WebP … are)") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{path} cannot be read: {error}") from None
+
+
+def prepare(path, about):
+    """Read an image file in the form a model wants.
+
+    about: what the model knows of its data: `data`, `channels`, `image_size` (H, W)
+    Returns uint8 (C, H, W) and a list of words on what was done. Raises `PictureError`.
+    """
+    image = read(path)
+    notes = [f"{image.width}×{image.height}"]
+    image = _opaque(image, notes)
+    height, width = about["image_size"]
+    if about["channels"] == 1 and about["data"] in FIGURES:
+        figure = _figure(np.asarray(image.convert("L"), np.float32) / 255, (height, width), about["data"], notes)
+        return figure[None], notes
+    image = _square(image, width / height, notes)
+    if image.size != (width, height):
+        notes.append(f"scaled to {width}×{height}")
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    values = np.asarray(image.convert("L" if about["channels"] == 1 else "RGB"))
+    return np.ascontiguousarray(values.reshape(height, width, -1).transpose(2, 0, 1)), notes
+
+
+def normalised(images, about):
+    """uint8 (N, C, H, W) → float32, with the training images' mean and deviation."""
+    mean, std = (np.asarray(about[key], np.float32).reshape(1, -1, 1, 1) for key in ("mean", "std"))
+    return (images.astype(np.float32) / np.float32(255) - mean) / std
+
+
+def _opaque(image, notes):
+    """Lay a transparent image on the ground it stands out from: white, or black under a light one."""
+    if image.mode != "RGBA":
+        return image
+    values = np.asarray(image, np.float32)
+    solid = values[..., 3] > 127
+    if solid.all():
+        return image.convert("RGB")
+    light = solid.any() and values[solid][:, :3].mean() > 127
+    ground = Image.new("RGBA", image.size, (0, 0, 0, 255) if light else (255, 255, 255, 255))
+    notes.append(f"laid on {'black' if light else 'white'}")
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def _square(image, ratio, notes):
+    """The largest middle part of width/height = `ratio`."""
+    width, height = image.size
+    w, h = (round(height * ratio), height) if width > height * ratio else (width, round(width / ratio))
+    w, h = max(1, w), max(1, h)
+    if (w, h) == (width, height):
+        return image
+    notes.append(f"cut to its middle {w}×{h}")
+    left, top = (width - w) // 2, (height - h) // 2
+    return image.crop((left, top, left + w, top + h))
+
+
+def _figure(grey, size, data, notes):
+    """Grey values 0 … 1 of any size (H, W) as uint8 of `size`: light on black, cut out, centred."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(border) > 0.5:
+        grey, border = 1 - grey, 1 - border
+        notes.append("inverted (it was dark on light)")
+    if grey.shape == tuple(size):
+        notes.append("size kept")
+        return np.uint8(np.round(255 * grey))
+    ground, peak = float(np.median(border)), float(np.quantile(grey, 0.999))
+    if max(peak, float(grey.max())) - ground < 0.08:
+        notes.append(f"found no figure in it; scaled to {size[1]}×{size[0]}")
+        return _scaled(grey, size[1], size[0])
+    grey = np.clip((grey - ground) / max(peak - ground, 0.08), 0, 1)
+    ink = _without_specks(grey) > 0.3
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    grey = grey[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    inner = round(min(size) * 20 / 28)
+    scale = inner / max(grey.shape)
+    h, w = (max(1, round(length * scale)) for length in grey.shape)
+    small = _scaled(grey, w, h)
+    notes.append(f"figure cut out, scaled to {w}×{h}, centred in {size[1]}×{size[0]}")
+    if data == "mnist":
+        mass = small.astype(np.float64) + 1e-9
+        y = (mass.sum(axis=1) * (np.arange(h) + 0.5)).sum() / mass.sum()
+        x = (mass.sum(axis=0) * (np.arange(w) + 0.5)).sum() / mass.sum()
+    else:
+        y, x = h / 2, w / 2
+    top = int(np.clip(round(size[0] / 2 - y), 0, size[0] - h))
+    left = int(np.clip(round(size[1] / 2 - x), 0, size[1] - w))
+    placed = np.zeros(size, np.uint8)
+    placed[top:top + h, left:left + w] = small
+    return placed
+
+
+def _without_specks(grey):
+    """`grey` with single odd pixels (dust, a scan's noise) taken out by a 3 × 3 median, for finding where the figure is."""
+    if min(grey.shape) < 56:
+        return grey
+    image = Image.fromarray(np.uint8(np.round(255 * grey))).filter(ImageFilter.MedianFilter(3))
+    clean = np.asarray(image, np.float32) / 255
+    return clean if (clean > 0.3).any() else grey
+
+
+def _scaled(grey, width, height):
+    """Grey values 0 … 1 (H, W) scaled to uint8 (height, width); averaging where it shrinks."""
+    image = Image.fromarray(np.uint8(np.round(255 * grey)))
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))

@@ -1,0 +1,171 @@
+"""A whole run: `train` starts one, `resume` takes one up again, both end with its results and pictures in its folder.
+
+    runs/<name>/checkpoint.safetensors   everything needed to go on; written often, always whole
+                log.jsonl                a row every few steps, a row an epoch
+                model.safetensors        the finished weights, with what is needed to use them
+                result.json              the numbers
+                curves.png attention.png
+"""
+import pathlib
+
+import tinyattn as ta
+from tinyattn.kernels.cpu import compiling
+
+from . import checkpoint, files, setup
+from .config import Config, OptionError, changed, complete
+from .evaluate import evaluate
+from .interrupt import Watch
+from .loop import Run, describe
+from .progress import Progress
+
+
+def train(out=None, quiet=False, progress=None, **options):
+    """Train a model and return its result, a dict (as in ``result.json``).
+
+    out:     the run's folder; default ``runs/<name>``
+    options: fields of `Config` (`data`, `model`, `attention`, `epochs`, `seed` …); the recipe fills the rest
+
+    Works in a notebook as in a terminal. Raises `OptionError`, `files.SaveError`, `loop.Diverged`, `data.DataNotFound`,
+    and `interrupt.Interrupted` after Ctrl-C.
+    """
+    config = complete(**options)
+    progress = progress or Progress(quiet)
+    data = setup.load_data(config)
+    folder = files.make_run_folder(out, config.name)
+    with files.locked(folder):
+        run = _build(config, data, folder, progress)
+        files.remove_partial(folder)
+        (folder / "log.jsonl").unlink(missing_ok=True)
+        run.save()  # from now on there is something to resume
+        return _carry_out(run)
+
+
+def resume(folder, quiet=False, progress=None, **options):
+    """Go on with the run in `folder` and return its result; a finished one just returns it.
+
+    options: only what cannot change the weights may differ from how it began (see `config.changed`).
+    """
+    folder = pathlib.Path(folder)
+    if folder.name == "checkpoint.safetensors":
+        folder = folder.parent
+    if not folder.is_dir():
+        raise OptionError(f"--resume {folder}: there is no such folder{_runs_nearby(folder)}")
+    with files.locked(folder):
+        state = checkpoint.load(folder / "checkpoint.safetensors")
+        config = changed(state["config"], options)
+        progress = progress or Progress(quiet)
+        if state["epochs_done"] == config.epochs and (folder / "result.json").exists():
+            progress.say(f"{folder} is finished: all {config.epochs} epochs are done, nothing is left to train")
+            return _read_result(folder)
+        files.remove_partial(folder)
+        run = _build(config, setup.load_data(config), folder, progress)
+        run.load_state(state)
+        text = "".join(files.json_line(row) + "\n" for row in run.log)
+        files.write_atomically(folder / "log.jsonl", text.encode())  # rows after the checkpoint will be written again
+        progress.say(f"resuming {folder} after step {run.step} of {run.total}")
+        return _carry_out(run)
+
+
+def _runs_nearby(folder):
+    runs = sorted(path.parent.name for path in folder.parent.glob("*/checkpoint.safetensors"))
+    return f"; {folder.parent} holds {', '.join(runs[:6])}" if runs else ""
+
+
+def _read_result(folder):
+    return files.read_json(folder / "result.json")
+
+
+def _build(config, data, folder, progress):
+    if config.threads is not None:
+        ta.set_num_threads(config.threads)
+    compiling.announce(lambda: progress.say(
+        "compiling kernels for this machine: once, kept for the next time (10 to 30 s) …"))
+    run = Run(config, data, folder, progress)
+    gate = "" if config.attention == "none" else f" with {config.attention} attention"
+    progress.say(f"{config.data}: {len(data.train):,} training and {len(data.test):,} test images · {config.model}{gate}: "
+                 f"{parameters(run.model):,} parameters · {run.total:,} steps · {folder}")
+    return run
+
+
+def parameters(model):
+    """How many numbers the model learns."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def _carry_out(run):
+    """Train what is left, then write the results."""
+    with Watch(lambda number: run.progress.say("stopping after this step …")) as watch:
+        try:
+            run.fit(watch)
+        finally:
+            run.progress.close()
+    compiling.announce(None)
+    return finish(run)
+
+
+def finish(run):
+    """Write model.safetensors, the pictures and result.json (last: its presence means the run is finished)."""
+    from tinyattn import viz
+    config, folder, data = run.config, run.folder, run.data
+    with run.weights():
+        answers = evaluate(run.model, data.test)
+        save_model(folder / "model.safetensors", run.model, config, data.train)
+        title = f"{config.data} · {config.model}" + ("" if config.attention == "none" else f" · {config.attention}")
+        viz.curves(run.log, folder / "curves.png", title)
+        chosen = viz.choose_examples(data.test.labels, answers.predicted)
+        run.model.eval()
+        viz.attention(run.model, data.test.images[chosen], data.test.labels[chosen], data.test.classes, data.test.mean,
+                      data.test.std, folder / "attention.png", title)
+    images = run.step * config.batch_size
+    result = {
+        "test_accuracy": answers.accuracy, "test_loss": answers.loss,
+        "train_accuracy": [row for row in run.log if row["kind"] == "epoch"][-1]["train_accuracy"],
+        "train_seconds": round(run.train_seconds, 3), "compile_seconds": round(run.compile_seconds, 3),
+        "evaluate_seconds": round(run.evaluate_seconds, 3),
+        "images_per_second": round(images / max(run.train_seconds, 1e-9), 1),
+        "parameters": parameters(run.model), "epochs": config.epochs, "steps": run.step, "seed": config.seed,
+        "data": config.data, "model": config.model, "attention": config.attention, "batch_size": config.batch_size,
+        "optimizer": config.optimizer, "lr": config.lr, "schedule": config.schedule, "augment": config.augment,
+        "threads": ta.get_num_threads(), "train_images": len(data.train), "test_images": len(data.test),
+        "run": str(folder),
+    }
+    files.write_json(folder / "result.json", result)
+    return result
+
+
+def save_model(path, model, config, part):
+    """Export the weights with what is needed to use them: which model, which classes, which normalisation."""
+    checkpoint.save(path, {"config": config.asdict(), "about": describe(part), "model": model.state_dict()},
+                    checkpoint.MODEL_FORMAT)
+
+
+class Trained:
+    """A trained model, ready to use: `model` (in evaluation mode), `config`, `about` (see `loop.describe`)."""
+
+    def __init__(self, model, config, about, source):
+        self.model, self.config, self.about, self.source = model, config, about, source
+
+
+def open_run(path, data_dir=None):
+    """Load the model of a run: from ``model.safetensors``, or for an unfinished run from its checkpoint.
+
+    path: the run's folder, or one of these two files. Raises `checkpoint.CheckpointError`.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        finished, unfinished = path / "model.safetensors", path / "checkpoint.safetensors"
+        path = finished if finished.exists() or not unfinished.exists() else unfinished
+    if not path.exists():
+        raise checkpoint.CheckpointError(f"{path} does not exist: name the folder of a run, such as "
+                                         f"runs/glyphs-attention_cnn-cbam-seed0{_runs_nearby(path.parent)}")
+    if path.name == "checkpoint.safetensors":
+        state = checkpoint.load(path)
+        weights = {**state["model"], **(state["average"]["weights"] if state["average"] else {})}
+    else:
+        state = checkpoint.load(path, checkpoint.MODEL_FORMAT)
+        weights = state["model"]
+    config, about = Config(**{**state["config"], "data_dir": data_dir or state["config"]["data_dir"]}), state["about"]
+    model = setup.build_model(config, about["channels"], len(about["classes"]), about["image_size"][0])
+    checkpoint.load_weights(model, weights, path)
+    model.eval()
+    return Trained(model, config, about, path)

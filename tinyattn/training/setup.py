@@ -1,0 +1,121 @@
+"""From a `Config` to the things that train: data, model, optimizer, schedule, loader."""
+import dataclasses
+import zlib
+
+import numpy as np
+
+import tinyattn as ta
+
+from ..data import DataLoader, load
+from ..data import transforms as T
+from .config import OptionError
+
+
+@dataclasses.dataclass
+class Data:
+    """The two splits of a data set as a run sees them, cut to `limit_train` and `limit_test`."""
+
+    train: object
+    test: object
+
+    @property
+    def fingerprint(self):
+        """CRC-32 of every image and label: a resumed run must see the same ones."""
+        total = 0
+        for split in (self.train, self.test):
+            total = zlib.crc32(np.ascontiguousarray(split.images.transpose(0, 2, 3, 1)).reshape(-1), total)
+            total = zlib.crc32(np.ascontiguousarray(split.labels).view(np.uint8), total)
+        return f"{total:08x}"
+
+
+class Part:
+    """The first `count` examples of a data set, with its names and statistics (all of it, where count is None)."""
+
+    def __init__(self, dataset, count=None):
+        self.images, self.labels = dataset.images[:count], dataset.labels[:count]
+        self.name, self.split, self.classes = dataset.name, dataset.split, list(dataset.classes)
+        self.mean, self.std = tuple(float(m) for m in dataset.mean), tuple(float(s) for s in dataset.std)
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def load_part(config, split):
+    """One split of the config's data set, cut to its limit."""
+    limit = config.limit_train if split == "train" else config.limit_test
+    try:
+        return Part(load(config.data, split, root=config.data_dir), limit)
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise OptionError(f"--data {config.data}: {error}") from error
+
+
+def load_data(config):
+    """Both splits."""
+    return Data(load_part(config, "train"), load_part(config, "test"))
+
+
+def augmentation(name, height, mean, std):
+    """The transform of a training batch: the augmentation `name`, then normalisation.
+
+    affine: a small turn, shift, scaling and shear (for figures whose mirror image is another figure)
+    crop:   a window at a random place after padding by an eighth;   flip: left–right mirror
+    """
+    crop = T.RandomCrop(height, padding=max(1, height // 8))
+    flip = T.RandomHorizontalFlip()
+    steps = {
+        "none": [],
+        "affine": [T.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1), shear=5)],
+        "flip": [flip],
+        "crop": [crop],
+        "crop-flip": [crop, flip],
+    }[name]
+    return T.Compose([*steps, T.Normalize(mean, std)])
+
+
+def train_loader(config, part):
+    """Shuffled, augmented batches, prepared ahead by a thread; the same for the same seed. The last part batch is dropped
+    unless it is the only one."""
+    transform = augmentation(config.augment, part.images.shape[2], part.mean, part.std)
+    return DataLoader(part, batch_size=config.batch_size, shuffle=True, seed=config.seed, transform=transform,
+                      drop_last=len(part) >= config.batch_size)
+
+
+def test_loader(part, batch_size=500):
+    """The examples in order, normalised only."""
+    return DataLoader(part, batch_size=batch_size, transform=T.Normalize(part.mean, part.std))
+
+
+def build_model(config, channels, classes, image_size):
+    """The config's model, freshly initialised from the current random state."""
+    return ta.models.create(config.model, in_channels=channels, num_classes=classes, image_size=image_size,
+                            attention=config.attention)
+
+
+def build_optimizer(config, model):
+    """The config's optimizer. Vectors (biases, normalisation) are not decayed: pulling them to zero helps nobody."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if config.optimizer == "sgd":
+        return ta.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
+    kind = {"adamw": ta.optim.AdamW, "adam": ta.optim.Adam}[config.optimizer]
+    return kind(groups, lr=config.lr)
+
+
+def build_schedule(config, optimizer, steps):
+    """How the learning rate moves over the `steps` updates of the run; None for a constant one.
+
+    onecycle: up to `lr` in the first quarter, down to lr/10⁴ at the end;  cosine: from `lr` down to 0;
+    step: a tenth of it after half of the run, a hundredth after three quarters.
+    """
+    if config.schedule == "onecycle":
+        momentum = {} if config.optimizer != "sgd" else {"cycle_momentum": False}
+        return ta.optim.OneCycleLR(optimizer, max_lr=config.lr, total_steps=max(steps, 2), pct_start=0.25, **momentum)
+    if config.schedule == "cosine":
+        return ta.optim.CosineAnnealingLR(optimizer, T_max=steps)
+    if config.schedule == "step":
+        return ta.optim.MultiStepLR(optimizer, milestones=[max(1, steps // 2), max(2, 3 * steps // 4)], gamma=0.1)
+    return None

@@ -1,0 +1,42 @@
+"""Pictures of a training run and of what a model looks at.
+
+    with ta.viz.record(model) as recording: …      what the attention modules said
+    curves(log, path)                               loss, accuracy and learning rate of a run
+    attention(model, images, labels, classes, …)    test images under the model's attention maps
+    confusion(matrix, classes, path)                which classes are taken for which
+
+Matplotlib is imported when the first picture is drawn.
+"""
+from .record import Recording, record
+
+__all__ = ["Recording", "record", "curves", "attention", "choose_examples", "confusion", "samples"]
+
+
+def curves(log, path=None, title=""):
+    """Draw the rows of a run's log. See `tinyattn.viz.curves_picture.draw`."""
+    from .curves_picture import draw
+    return draw(log, path, title)
+
+
+def attention(model, images, labels, classes, mean, std, path=None, title=""):
+    """Draw what the model's attention looked at. See `tinyattn.viz.attention_picture.draw`."""
+    from .attention_picture import draw
+    return draw(model, images, labels, classes, mean, std, path, title)
+
+
+def choose_examples(labels, predicted, count=8):
+    """Indices of test examples worth showing. See `tinyattn.viz.attention_picture.choose_examples`."""
+    from .attention_picture import choose_examples
+    return choose_examples(labels, predicted, count)
+
+
+def confusion(matrix, classes, path=None, title=""):
+    """Draw a confusion matrix. See `tinyattn.viz.confusion_picture.draw`."""
+    from .confusion_picture import draw
+    return draw(matrix, classes, path, title)
+
+
+def samples(dataset, path=None, title=""):
+    """Draw a sheet of a data set's images, class by class. See `tinyattn.viz.samples_picture.draw`."""
+    from .samples_picture import draw
+    return draw(dataset, path, title)
