@@ -1,0 +1,141 @@
+"""The loops of elementwise functions, and how broadcasting is laid out for them.
+
+Each loop is a template with a hole, `f`: `specialize` makes a kernel body of it for every formula. It works on one
+block of the result, which `launch` spreads over the threads.
+
+However many axes the operands have, broadcasting leaves few cases: axes of size 1 go, and neighbouring axes that
+every operand walks alike are one axis. Adding a bias to images is rows × channels, with the bias standing still over
+the rows; gating their channels is images × pixels × channels. Three axes are enough for all that occurs here, and in
+the last of them an operand either moves by one element or stands still, so the innermost loop is vectorised.
+"""
+import functools
+
+import numpy as np
+
+BLOCK = 16384  # elements a task: large beside the cost of waking a thread, small beside the caches
+
+
+def blocks(size):
+    """How many tasks of `BLOCK` elements make up `size`."""
+    return -(-size // BLOCK)
+
+
+def unary(t, x, y):
+    """y[i] = f(x[i]) for block t; y may be x."""
+    begin = t * BLOCK
+    end = min(begin + BLOCK, x.size)
+    p, o = x[begin:end], y[begin:end]
+    if x.ctypes.data == y.ctypes.data:  # one array, said so that LLVM can see it: else it fears that they overlap
+        for i in range(end - begin):
+            o[i] = f(o[i])
+    else:
+        for i in range(end - begin):
+            o[i] = f(p[i])
+
+
+def backward(t, dy, y, dx):
+    """dx[i] = f(dy[i], y[i]) for block t; dx may be dy."""
+    begin = t * BLOCK
+    end = min(begin + BLOCK, dy.size)
+    p, q, o = dy[begin:end], y[begin:end], dx[begin:end]
+    for i in range(end - begin):
+        o[i] = f(p[i], q[i])
+
+
+def binary(t, steps, a, b, y):
+    """y = f(a, b) for block t of the layout in `steps` (see `layout`); y may be a."""
+    rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
+    across = (inner + column_block - 1) // column_block
+    first_row, first_column = t // across * row_block, t % across * column_block
+    n = min(column_block, inner - first_column)
+    in_place = a.ctypes.data == y.ctypes.data
+    for r in range(first_row, min(first_row + row_block, rows)):
+        i, j = r // middle, r % middle
+        ia = i * steps[5] + j * steps[6] + first_column * steps[7]
+        ib = i * steps[8] + j * steps[9] + first_column * steps[10]
+        o = y[r * inner + first_column:r * inner + first_column + n]
+        if steps[7] == 0:
+            u, q = a[ia], b[ib:ib + n]
+            for c in range(n):
+                o[c] = f(u, q[c])
+        elif steps[10] == 0:
+            p, v = a[ia:ia + n], b[ib]
+            if in_place:
+                for c in range(n):
+                    o[c] = f(o[c], v)
+            else:
+                for c in range(n):
+                    o[c] = f(p[c], v)
+        else:
+            p, q = a[ia:ia + n], b[ib:ib + n]
+            if in_place:
+                for c in range(n):
+                    o[c] = f(o[c], q[c])
+            else:
+                for c in range(n):
+                    o[c] = f(p[c], q[c])
+
+
+def ternary(t, steps, x, a, b, y):
+    """y = f(x, a, b) for block t; x has the full shape in its last axis, a and b move or stand still."""
+    rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
+    across = (inner + column_block - 1) // column_block
+    first_row, first_column = t // across * row_block, t % across * column_block
+    n = min(column_block, inner - first_column)
+    for r in range(first_row, min(first_row + row_block, rows)):
+        i, j = r // middle, r % middle
+        ix = i * steps[5] + j * steps[6] + first_column
+        ia = i * steps[8] + j * steps[9] + first_column * steps[10]
+        ib = i * steps[11] + j * steps[12] + first_column * steps[13]
+        s = x[ix:ix + n]
+        o = y[r * inner + first_column:r * inner + first_column + n]
+        if steps[10] == 0 and steps[13] == 0:
+            u, v = a[ia], b[ib]
+            for c in range(n):
+                o[c] = f(s[c], u, v)
+        elif steps[10] == 0:
+            u, q = a[ia], b[ib:ib + n]
+            for c in range(n):
+                o[c] = f(s[c], u, q[c])
+        elif steps[13] == 0:
+            p, v = a[ia:ia + n], b[ib]
+            for c in range(n):
+                o[c] = f(s[c], p[c], v)
+        else:
+            p, q = a[ia:ia + n], b[ib:ib + n]
+            for c in range(n):
+                o[c] = f(s[c], p[c], q[c])
+
+
+@functools.lru_cache(maxsize=4096)
+def layout(*shapes):
+    """How operands of `shapes` broadcast: the result's shape, the number of tasks, and `steps` for the loops.
+
+    `steps` (int64) holds rows = outer · middle, middle, inner, the rows and columns of a block, and for every operand
+    how far it moves per step of the outer, middle and inner axis. It is None if more than three axes remain: then the
+    operands have to be broadcast in memory first.
+    """
+    shape = np.broadcast_shapes(*shapes)
+    walks = []
+    for one in shapes:
+        moves, step = [0] * len(shape), 1
+        for axis in range(1, len(one) + 1):
+            moves[-axis] = step if one[-axis] > 1 else 0
+            step *= one[-axis]
+        walks.append(moves)
+    axes = []  # innermost first: [size, step of each operand]
+    for size, *moves in list(zip(shape, *walks))[::-1]:
+        if axes and all(move == last * axes[-1][0] for move, last in zip(moves, axes[-1][1:])):
+            axes[-1][0] *= size
+        elif size != 1:
+            axes.append([size, *moves])
+    if len(axes) > 3:
+        return shape, 0, None
+    axes += [[1] + [0] * len(shapes)] * (3 - len(axes))
+    inner, middle, outer = (axis[0] for axis in axes)
+    row_block, column_block = max(1, BLOCK // max(inner, 1)), min(inner, BLOCK)
+    tasks = 0 if 0 in shape else -(-outer * middle // row_block) * -(-inner // column_block)
+    steps = [outer * middle, middle, inner, row_block, column_block]
+    for operand in range(1, len(shapes) + 1):
+        steps += [axes[2][operand], axes[1][operand], axes[0][operand]]
+    return shape, tasks, np.array(steps, dtype=np.int64)
