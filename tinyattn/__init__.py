@@ -1,4 +1,5 @@
 """TinyAttn: convolution and attention from scratch, readable line by line and fast enough to train with."""
+import importlib
 import importlib.util
 import pathlib
 import sys
@@ -23,3 +24,35 @@ def _open_kernels_of_a_checkout():
 
 
 _open_kernels_of_a_checkout()
+
+from . import kernels, nn, optim, ops, random  # noqa: E402
+from .autograd import (Function, detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad,  # noqa: E402
+                       set_grad_enabled)
+from .ops.creation import arange, eye, full, ones, ones_like, tril, triu, zeros, zeros_like  # noqa: E402
+from .ops.elementwise import (abs, add, ceil, clamp, cos, div, eq, erf, exp, floor, ge, gt, isfinite, isnan, le,  # noqa: E402
+                              log, log1p, logical_and, logical_not, logical_or, lt, masked_fill, maximum, minimum, mul, ne,
+                              neg, pow, reciprocal, relu, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub, tanh, where)
+from .ops.index import gather, index_select  # noqa: E402
+from .ops.matmul import einsum, matmul  # noqa: E402
+from .ops.random import rand, randn  # noqa: E402
+from .ops.reduce import (all, amax, amin, any, argmax, argmin, cumsum, max, mean, min, prod, std, sum, var)  # noqa: E402
+from .ops.shape import (cat, chunk, clone, flatten, flip, permute, reshape, split, squeeze, stack, transpose,  # noqa: E402
+                        unsqueeze)
+from .ops.softmax import log_softmax, softmax  # noqa: E402
+from .random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
+from .tensor import Tensor, tensor  # noqa: E402
+from .threads import get_num_threads, set_num_threads  # noqa: E402
+
+__version__ = "0.1.0"
+_LAZY = ("data", "models", "training", "viz", "bench", "gradcheck")
+
+
+def __getattr__(name):
+    """Load what an ``import tinyattn`` need not wait for when it is first asked for."""
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(set(globals()) | set(_LAZY))

@@ -1,0 +1,48 @@
+"""The small networks, each a file of its own. `create(name, …)` makes one by name.
+
+    lenet          two convolutions, three linear layers: where it all began
+    attention_cnn  convolution stages with a pluggable gate, then attention pooling
+    resnet8/20     residual networks for 32×32 images, with a pluggable gate
+    cct            convolutions make tokens, self-attention blocks mix them, attention pooling sums them up
+"""
+import difflib
+
+from ..nn.attention import check_name
+from .attention_cnn import AttentionCNN
+from .cct import CCT
+from .lenet import LeNet
+from .resnet import ResNet
+
+MODELS = {
+    "lenet": lambda **options: LeNet(**options),
+    "attention_cnn": lambda **options: AttentionCNN(**options),
+    "resnet8": lambda **options: ResNet(depth=8, **options),
+    "resnet20": lambda **options: ResNet(depth=20, **options),
+    "cct": lambda **options: CCT(**options),
+}
+"""Name → maker of every model."""
+
+HAS_GATES = ("attention_cnn", "resnet8", "resnet20")
+"""Models into which ``attention="…"`` plugs a gate."""
+
+
+def create(name, in_channels=1, num_classes=10, image_size=28, attention="none"):
+    """The model called `name`, for square images of `image_size` pixels with `in_channels` channels.
+
+    `attention` is one of `nn.attention.GATES`; a model without a place for a gate takes only "none". ValueError for
+    unknown names, with the nearest that exists.
+    """
+    if name not in MODELS:
+        near = difflib.get_close_matches(str(name), MODELS, 1)
+        raise ValueError(f"unknown model {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                         + f" (there are {', '.join(MODELS)})")
+    check_name(attention)
+    options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+    if name in HAS_GATES:
+        options["attention"] = attention
+    elif attention != "none":
+        raise ValueError(f"{name} has no place for a gate; use --attention none, or one of {', '.join(HAS_GATES)}")
+    return MODELS[name](**options)
+
+
+__all__ = ["AttentionCNN", "CCT", "HAS_GATES", "LeNet", "MODELS", "ResNet", "create"]

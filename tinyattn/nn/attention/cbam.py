@@ -1,0 +1,33 @@
+"""Convolutional block attention: first which channels, then which places. (Woo et al., arXiv:1807.06521)"""
+from ... import ops
+from .. import functional as F
+from ..layers import Conv2d, Linear
+from .gate import Gate, hidden_channels
+
+
+class CBAM(Gate):
+    """y = x · g · s,   g = σ(MLP(mean_pixels x) + MLP(max_pixels x)),   s = σ(conv₇ₓ₇[mean_channels(x·g); max_channels(x·g)]).
+
+    x (N, C, H, W), g (N, C), s (N, H, W). One MLP without biases serves both poolings: MLP(v) = W₂ max(W₁ v, 0).
+    Parameters: 2 C² / r + 98. Place it at the end of a block, before the residual is added; it has no residual of its own.
+    """
+
+    def __init__(self, channels, reduction=16, kernel_size=7):
+        super().__init__(channels)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"CBAM: kernel_size must be odd, got {kernel_size}")
+        hidden = hidden_channels(channels, reduction)
+        self.fc1 = Linear(channels, hidden, bias=False)
+        self.fc2 = Linear(hidden, channels, bias=False)
+        self.conv = Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x):
+        self.check(x)
+        n = x.shape[0]
+        pooled = ops.shape.cat(F.pool_pixels(x))                        # (2N, C): the means, then the maxima
+        scores = self.fc2(F.relu(self.fc1(pooled)))                     # (2N, C)
+        channel = F.sigmoid(scores[:n] + scores[n:])                    # (N, C)
+        maps = F.pool_channels(x, channel)                              # (N, 2, H, W)
+        pixel = F.sigmoid(self.conv(maps)).squeeze(1)                   # (N, H, W)
+        self.keep(channel=channel, pixel=pixel)
+        return F.apply_gates(x, channel, pixel)

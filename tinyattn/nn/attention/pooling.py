@@ -1,0 +1,34 @@
+"""Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
+from .. import functional as F
+from ..layers import Linear
+from ..module import Module
+
+
+class AttentionPool(Module):
+    """y = Σ_i a_i x_i,   a = softmax_i(w·x_i + b), over tokens (N, T, C) or the pixels of (N, C, H, W) → (N, C).
+
+    With w = 0 it is global average pooling, from which it starts. Parameters: C + 1.
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+        self.score = Linear(channels, 1)
+        self.score.weight.data[...] = 0
+        self.score.bias.data[...] = 0
+        self.record_attention = False
+        self.attention_maps = {}
+
+    def forward(self, x):
+        if x.ndim not in (3, 4) or x.shape[1 if x.ndim == 4 else 2] != self.channels:
+            raise ValueError(f"AttentionPool: input has shape {x.shape}, expected (N, T, {self.channels}) or "
+                             f"(N, {self.channels}, H, W)")
+        tokens = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x     # (N, T, C)
+        weights = F.softmax(self.score(tokens).transpose(1, 2), -1)     # (N, 1, T)
+        if self.record_attention:
+            shape = (x.shape[0],) + (x.shape[2:] if x.ndim == 4 else x.shape[1:2])
+            self.attention_maps = {"pool": weights.data.reshape(shape).copy()}
+        return (weights @ tokens).squeeze(1)                            # (N, C)
+
+    def extra_repr(self):
+        return f"{self.channels}"

@@ -1,0 +1,25 @@
+"""Squeeze-and-excitation: which channels matter for this image? (Hu et al., arXiv:1709.01507)"""
+from .. import functional as F
+from ..layers import Linear
+from .gate import Gate, hidden_channels
+
+
+class SqueezeExcitation(Gate):
+    """y = x · g,   g = σ(W₂ max(W₁ mean_pixels(x) + b₁, 0) + b₂).
+
+    x (N, C, H, W), g (N, C). Parameters: 2 C² / r and the biases. Place it at the end of a block, before the residual
+    is added.
+    """
+
+    def __init__(self, channels, reduction=16):
+        super().__init__(channels)
+        hidden = hidden_channels(channels, reduction)
+        self.fc1 = Linear(channels, hidden)
+        self.fc2 = Linear(hidden, channels)
+
+    def forward(self, x):
+        self.check(x)
+        mean = F.pool_pixels(x, with_max=False)                         # (N, C)
+        gate = F.sigmoid(self.fc2(F.relu(self.fc1(mean))))              # (N, C)
+        self.keep(channel=gate)
+        return F.apply_gates(x, channel=gate)

@@ -1,0 +1,123 @@
+"""Checks of arguments that many operations share. Each error says what was given, what was expected, and the repair."""
+import numbers
+
+import numpy as np
+
+from ..tensor import FLOATS, Tensor, is_number
+
+
+def as_tensor(value, caller, like=None):
+    """`value` as a Tensor; a Python or NumPy scalar takes the dtype of `like` where that can hold its kind."""
+    if isinstance(value, Tensor):
+        return value
+    if is_number(value):
+        return Tensor(np.asarray(value, scalar_dtype(value, like)))
+    if isinstance(value, np.ndarray):
+        return Tensor(value)
+    raise TypeError(f"{caller}: expected a Tensor or a number, got {type(value).__name__}; "
+                    "wrap lists and arrays with ta.tensor(…)")
+
+
+def scalar_dtype(value, like):
+    """The dtype a bare number takes beside `like`: scalars never change a tensor's dtype, except int → float."""
+    if isinstance(value, (bool, np.bool_)):
+        kind = np.dtype(bool)
+    elif isinstance(value, numbers.Integral):
+        kind = np.dtype(np.int64)
+    elif isinstance(value, numbers.Real):
+        kind = np.dtype(np.float32)
+    else:
+        raise TypeError(f"expected a real number, got {value!r}")
+    if like is None or "biuf".index(kind.kind) > "biuf".index(like.dtype.kind):
+        return kind
+    return like.dtype
+
+
+def tensor_argument(x, caller, name="input"):
+    """TypeError unless `x` is a Tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{caller}: {name} must be a Tensor, got {type(x).__name__}; wrap it with ta.tensor(…)")
+    return x
+
+
+def float_argument(x, caller, name="input"):
+    """TypeError unless `x` is a Tensor of float32 or float64."""
+    tensor_argument(x, caller, name)
+    if x.dtype not in FLOATS:
+        raise TypeError(f"{caller}: {name} must be float32 or float64, got {x.dtype}; convert with {name}.to(np.float32)")
+    return x
+
+
+def same_dtype(caller, **tensors):
+    """TypeError unless all given tensors (None is skipped) share one float dtype."""
+    given = {name: x for name, x in tensors.items() if x is not None}
+    for name, x in given.items():
+        float_argument(x, caller, name)
+    if len({x.dtype for x in given.values()}) > 1:
+        listed = ", ".join(f"{name} {x.dtype}" for name, x in given.items())
+        raise TypeError(f"{caller}: all tensors must have one dtype, got {listed}; convert with .to(np.float32)")
+
+
+def axis(dim, ndim, caller):
+    """`dim` counted from the front. IndexError if out of range; a 0-d tensor accepts 0 and −1."""
+    if not isinstance(dim, numbers.Integral) or isinstance(dim, (bool, np.bool_)):
+        raise TypeError(f"{caller}: dim must be an int, got {dim!r}")
+    span = max(ndim, 1)
+    if not -span <= dim < span:
+        raise IndexError(f"{caller}: dim {dim} is out of range for a tensor with {ndim} axes "
+                         f"(expected {-span} to {span - 1})")
+    return int(dim) % span
+
+
+def axes(dim, ndim, caller):
+    """`dim` (None for all, an int, or a sequence) as a sorted tuple of axes, each once."""
+    if dim is None or isinstance(dim, (tuple, list)) and not dim:
+        return tuple(range(ndim))
+    dims = dim if isinstance(dim, (tuple, list)) else (dim,)
+    found = [axis(d, ndim, caller) for d in dims]
+    if len(set(found)) != len(found):
+        raise ValueError(f"{caller}: dim {dim} names an axis twice")
+    return tuple(sorted(found)) if ndim else ()
+
+
+def pair(value, caller, name, least=0):
+    """An int or a pair of ints (for height and width), each at least `least`, as a tuple of two ints."""
+    values = (value, value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+    if (not isinstance(values, (tuple, list)) or len(values) != 2
+            or any(not isinstance(v, numbers.Integral) or isinstance(v, bool) for v in values)):
+        raise TypeError(f"{caller}: {name} must be an int or a pair of ints, got {value!r}")
+    if min(values) < least:
+        raise ValueError(f"{caller}: {name} must be at least {least}, got {value!r}")
+    return int(values[0]), int(values[1])
+
+
+def images(x, caller, channels=None, reason=""):
+    """The (N, C, H, W) Tensor of an image argument and whether a batch axis was missing (a (C, H, W) input).
+
+    ValueError for another rank, or where C is not `channels`.
+    """
+    float_argument(x, caller)
+    expected = f"(N, C, H, W) or (C, H, W){f' with C = {channels} {reason}' if channels is not None else ''}"
+    if x.ndim not in (3, 4):
+        hint = "; a single grey image is x[None, None]" if x.ndim == 2 else ""
+        raise ValueError(f"{caller}: input has shape {x.shape}, expected {expected}{hint}")
+    if channels is not None and x.shape[-3] != channels:
+        hint = ""
+        if x.shape[-1] == channels:
+            hint = "; the channels seem to be last: use x.permute(0, 3, 1, 2)" if x.ndim == 4 else ""
+        raise ValueError(f"{caller}: input has shape {x.shape}, expected {expected}{hint}")
+    return (x, False) if x.ndim == 4 else (x.unsqueeze(0), True)
+
+
+def probability(p, caller, name="p"):
+    """ValueError unless 0 ≤ p ≤ 1."""
+    if not isinstance(p, numbers.Real) or not 0 <= p <= 1:
+        raise ValueError(f"{caller}: {name} must be between 0 and 1, got {p!r}")
+    return float(p)
+
+
+def choice(value, options, caller, name):
+    """ValueError unless `value` is one of `options`."""
+    if value not in options:
+        raise ValueError(f"{caller}: {name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+    return value

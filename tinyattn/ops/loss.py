@@ -1,0 +1,187 @@
+"""Losses: how wrong, as one number.
+
+Cross-entropy is log-softmax and the negative log-likelihood in one pass; its gradient is the famous p − t: what was
+predicted minus what should have been.
+"""
+import numpy as np
+
+from ..autograd import Function, is_grad_enabled
+from ..tensor import Tensor
+from .arguments import choice, float_argument, probability, same_dtype, tensor_argument
+from .elementwise import abs, exp, log1p, maximum, neg, square, sub, where
+from .index import gather
+from .shape import broadcast_shape
+from .softmax import log_softmax
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _reduced(losses, reduction):
+    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+
+
+class CrossEntropyFunction(Function):
+    """ℓ_b = −Σ_c t_bc · w_c · log softmax(x_b)_c, with t one-hot at the label (smoothed on request); 0 where ignored"""
+
+    def forward(ctx, x, target, weight, ignore_index, label_smoothing):
+        k = ctx.kernels
+        losses, log_probs = k.cross_entropy_forward(k.contiguous(x), target, weight, ignore_index, label_smoothing)
+        ctx.save(x, log_probs, target, weight)
+        return losses
+
+    def backward(ctx, dy):
+        x, log_probs, target, weight = ctx.saved
+        options = ctx.attributes
+        if is_grad_enabled():
+            t = Tensor(_soft_targets(x.shape, x.dtype, target.data, weight, **options))
+            return exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
+        return CrossEntropyGradFunction.apply(dy, log_probs, target, weight, **options)
+
+
+class CrossEntropyGradFunction(Function):
+    """dx_bc = dℓ_b · (softmax(x_b)_c · Σ_c' w t − w_c t_bc); not recorded"""
+
+    def forward(ctx, dy, log_probs, target, weight, ignore_index, label_smoothing):
+        k = ctx.kernels
+        return k.cross_entropy_backward(k.contiguous(dy), log_probs, target, weight, ignore_index, label_smoothing)
+
+
+def _soft_targets(shape, dtype, target, weight, ignore_index, label_smoothing):
+    """w_c · t_bc as an array (B, C): what each class's log-probability is multiplied by."""
+    rows = np.flatnonzero(target != ignore_index)
+    t = np.zeros(shape, dtype)
+    t[rows] = label_smoothing / shape[1]
+    t[rows, target[rows]] += 1 - label_smoothing
+    return t if weight is None else t * weight.data
+
+
+def _class_weights(weight, target, ignore_index, dtype):
+    """The weight of each sample: its class's, and 0 where it is ignored."""
+    used = target.data != ignore_index
+    if weight is None:
+        return used.astype(dtype)
+    return np.where(used, weight.data[np.where(used, target.data, 0)], 0).astype(dtype)
+
+
+def _classes_last(x, target, caller):
+    """(N, C, d1, …) scores and (N, d1, …) labels as (B, C) and (B,)."""
+    if x.ndim == 1:
+        return x.unsqueeze(0), target.reshape(1)
+    if x.ndim > 2:
+        x = x.permute(0, *range(2, x.ndim), 1).reshape(-1, x.shape[1])
+    return x, target.reshape(-1)
+
+
+def _labels(x, target, ignore_index, caller):
+    """int64 labels checked against the scores' shape and number of classes."""
+    if x.ndim == 0:
+        raise ValueError(f"{caller}: input has shape (), expected (C,), (N, C) or (N, C, d1, …)")
+    expected = x.shape[:0] if x.ndim == 1 else x.shape[:1] + x.shape[2:]
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{caller}: target must hold integer class numbers, got {target.dtype}; convert with "
+                        "target.to(np.int64), or give probabilities in the shape of input")
+    if target.shape != expected:
+        raise ValueError(f"{caller}: target has shape {target.shape}, expected {expected} to match input {x.shape}")
+    labels, classes = target.to(np.int64), x.shape[0 if x.ndim == 1 else 1]
+    values = labels.data[labels.data != ignore_index]
+    if values.size and (values.min() < 0 or values.max() >= classes):
+        raise ValueError(f"{caller}: target holds labels from {values.min()} to {values.max()}, expected 0 to {classes - 1} "
+                         f"for {classes} classes (or ignore_index = {ignore_index})")
+    return labels
+
+
+def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Cross-entropy between scores `input` (N, C), (C,) or (N, C, d1, …) and class numbers or probabilities `target`.
+
+    "mean" divides by the sum of the samples' class weights, as PyTorch does. ValueError for labels out of range.
+    """
+    caller = "cross_entropy"
+    x = float_argument(input, caller)
+    tensor_argument(target, caller, "target")
+    choice(reduction, REDUCTIONS, caller, "reduction")
+    probability(label_smoothing, caller, "label_smoothing")
+    same_dtype(caller, input=x, weight=weight)
+    classes = x.shape[0 if x.ndim == 1 else 1] if x.ndim else 0
+    if weight is not None and weight.shape != (classes,):
+        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected ({classes},), one for each class")
+    if target.is_floating_point():
+        if target.shape != x.shape:
+            raise ValueError(f"{caller}: target of probabilities has shape {target.shape}, expected that of input, {x.shape}")
+        dim = 0 if x.ndim == 1 else 1
+        t = target if label_smoothing == 0 else target * (1 - label_smoothing) + label_smoothing / classes
+        if weight is not None:
+            t = t * weight.reshape((-1,) + (1,) * (x.ndim - 1 - dim))
+        losses = neg((t * log_softmax(x, dim)).sum(dim))
+        return losses.sum() / max(losses.data.size, 1) if reduction == "mean" else _reduced(losses, reduction)
+    labels = _labels(x, target, ignore_index, caller)
+    rows, flat = _classes_last(x, labels, caller)
+    losses = CrossEntropyFunction.apply(rows, flat, weight, ignore_index=int(ignore_index),
+                                        label_smoothing=float(label_smoothing))
+    if reduction == "mean":
+        if weight is None and not (flat.data == ignore_index).any():
+            return losses.mean()
+        return losses.sum() / float(_class_weights(weight, flat, ignore_index, x.dtype).sum())
+    return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
+
+
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Negative log-likelihood of class numbers under log-probabilities (N, C), (C,) or (N, C, d1, …)."""
+    caller = "nll_loss"
+    x = float_argument(input, caller)
+    choice(reduction, REDUCTIONS, caller, "reduction")
+    same_dtype(caller, input=x, weight=weight)
+    labels = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
+    rows, flat = _classes_last(x, labels, caller)
+    safe = Tensor(np.where(flat.data == ignore_index, 0, flat.data))
+    weights = Tensor(_class_weights(weight, flat, ignore_index, x.dtype))
+    losses = neg(gather(rows, 1, safe.unsqueeze(1)).squeeze(1)) * weights
+    if reduction == "mean":
+        return losses.sum() / float(weights.data.sum())
+    return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
+
+
+def _pairwise(input, target, reduction, caller):
+    same_dtype(caller, input=input, target=target)
+    choice(reduction, REDUCTIONS, caller, "reduction")
+    broadcast_shape(caller, input.shape, target.shape)
+
+
+def mse_loss(input, target, reduction="mean"):
+    """(x − t)², reduced."""
+    _pairwise(input, target, reduction, "mse_loss")
+    return _reduced(square(sub(input, target)), reduction)
+
+
+def l1_loss(input, target, reduction="mean"):
+    """|x − t|, reduced."""
+    _pairwise(input, target, reduction, "l1_loss")
+    return _reduced(abs(sub(input, target)), reduction)
+
+
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+    """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2, reduced."""
+    _pairwise(input, target, reduction, "smooth_l1_loss")
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    d = abs(sub(input, target))
+    return _reduced(where(d < beta, square(d) * (0.5 / beta), d - 0.5 * beta), reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+    """−[p·t·log σ(x) + (1 − t)·log(1 − σ(x))] with p = pos_weight, reduced; stable for any x:
+
+        max(x, 0) − x·t + log(1 + e^(−|x|))          (for p = 1)
+    """
+    caller = "binary_cross_entropy_with_logits"
+    _pairwise(input, target, reduction, caller)
+    if input.shape != target.shape:
+        raise ValueError(f"{caller}: target has shape {target.shape}, expected that of input, {input.shape}")
+    log_one_plus = log1p(exp(neg(abs(input))))           # log(1 + e^−|x|)
+    if pos_weight is None:
+        losses = maximum(input, 0) - input * target + log_one_plus
+    else:
+        scale = (pos_weight - 1) * target + 1
+        losses = (1 - target) * input + scale * (log_one_plus + maximum(neg(input), 0))
+    return _reduced(losses if weight is None else losses * weight, reduction)

@@ -1,0 +1,195 @@
+"""Normalisation: subtract a mean, divide by a deviation, then scale and shift.
+
+    x̂ = (x − μ) / √(σ² + ε)          y = γ x̂ + β
+
+Batch norm takes μ and σ² of each channel over the batch and its pixels (Ioffe & Szegedy, arXiv:1502.03167), layer norm
+of each row over its features (Ba, Kiros & Hinton, arXiv:1607.06450). μ and σ depend on x, so with n numbers in a group
+
+    dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy · x̂))
+"""
+import math
+
+from .. import kernels
+from ..autograd import Function, is_grad_enabled
+from .arguments import float_argument, same_dtype
+from .layout import NCHW, NHWC
+
+
+def _rows(k, x):
+    """(N, C, …) as rows of channels (M, C), in memory order, and what turns such rows back."""
+    if x.ndim == 2:
+        return k.contiguous(x), lambda rows: rows
+    shape = x.shape if x.ndim == 4 else x.shape[:2] + (1,) * (4 - x.ndim) + x.shape[2:]
+    memory = k.contiguous(x.reshape(shape).transpose(NHWC))
+    return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(NCHW).reshape(x.shape)
+
+
+class BatchNormFunction(Function):
+    """y = γ (x − μ) / √(σ² + ε) + β, optionally followed by max(·, 0); μ and σ² over all but axis 1. Also μ and σ².
+
+    The returned statistics feed the running averages and carry no gradient; y's gradient accounts for them.
+    """
+
+    def forward(ctx, x, weight, bias, eps, relu):
+        k = ctx.kernels
+        rows, back = _rows(k, x)
+        y, mean, var, rstd = k.batch_norm_forward(rows, weight, bias, eps, relu)
+        y = back(y)
+        ctx.save(x, weight, y if relu else None, mean, rstd)
+        return y, mean, var
+
+    def backward(ctx, dy, *_):
+        x, weight, y, mean, rstd = ctx.saved
+        if is_grad_enabled():
+            return ctx.written_out(dy, x, weight, y)
+        return BatchNormGradFunction.apply(dy, x, y, mean, rstd, weight, relu=ctx.attributes["relu"])
+
+    def written_out(ctx, dy, x, weight, y):
+        """The same gradient through ordinary operations, for when it is itself recorded."""
+        if y is not None:
+            dy = dy * (y > 0).to(dy.dtype)
+        axes, shape = (0,) + tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+        mean = x.mean(axes, keepdim=True)
+        rstd = (x.var(axes, correction=0, keepdim=True) + ctx.attributes["eps"]).rsqrt()
+        normed = (x - mean) * rstd
+        dx = rstd * (dy - dy.mean(axes, keepdim=True) - normed * (dy * normed).mean(axes, keepdim=True))
+        if weight is not None:
+            dx = dx * weight.reshape(shape)
+        return dx, (dy * normed).sum(axes), dy.sum(axes)
+
+
+class BatchNormGradFunction(Function):
+    """dx, dγ, dβ of batch norm in two passes over dy and x; not recorded (see written_out above)"""
+
+    def forward(ctx, dy, x, y, mean, rstd, weight, relu):
+        k = ctx.kernels
+        rows, back = _rows(k, x)
+        dx, dweight, dbias = k.batch_norm_backward(
+            _rows(k, dy)[0], rows, None if y is None else _rows(k, y)[0], mean, rstd, weight, relu)
+        return back(dx), dweight, dbias
+
+
+class BatchNormInferenceFunction(Function):
+    """y = γ (x − μ) / √(σ² + ε) + β with given μ and σ², optionally followed by max(·, 0)"""
+
+    def forward(ctx, x, mean, var, weight, bias, eps, relu):
+        k = ctx.kernels
+        rows, back = _rows(k, x)
+        y = back(k.batch_norm_inference(rows, mean, var, weight, bias, eps, relu))
+        ctx.save(x, mean, var, weight, y if relu else None)
+        return y
+
+    def backward(ctx, dy):
+        x, mean, var, weight, y = ctx.saved
+        axes, shape = (0,) + tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+        if y is not None:
+            dy = dy * (y > 0).to(dy.dtype)
+        rstd = (var + ctx.attributes["eps"]).rsqrt()
+        scale = rstd if weight is None else rstd * weight
+        dx = dy * scale.reshape(shape) if ctx.needs[0] else None
+        centred = x - mean.reshape(shape)
+        dw = (dy * centred * rstd.reshape(shape)).sum(axes) if ctx.needs[3] else None
+        dmean = -(dy.sum(axes) * scale) if ctx.needs[1] else None
+        dvar = (dy * centred).sum(axes) * scale * rstd * rstd * -0.5 if ctx.needs[2] else None
+        return dx, dmean, dvar, dw, dy.sum(axes) if ctx.needs[4] else None
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, *,
+               activation=None):
+    """Normalise each channel (axis 1) of (N, C) or (N, C, …).
+
+    Training: by the batch's own statistics, which also move the running ones in place,
+    ``running ← (1 − momentum) · running + momentum · batch`` (the variance there unbiased, as in PyTorch).
+    Otherwise: by the running statistics. `activation="relu"` applies max(·, 0) in the same pass.
+    ValueError for shapes that do not fit, or for training with one value a channel.
+    """
+    x = float_argument(input, "batch_norm")
+    if x.ndim < 2 or x.ndim > 4:
+        raise ValueError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
+    if activation not in (None, "relu"):
+        raise ValueError(f"batch_norm: activation must be None or 'relu', got {activation!r}")
+    same_dtype("batch_norm", input=x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != (x.shape[1],):
+            raise ValueError(f"batch_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
+                             f"input {x.shape}")
+    relu = activation == "relu"
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: without training=True it needs running_mean and running_var")
+        return BatchNormInferenceFunction.apply(x, running_mean, running_var, weight, bias, eps=eps, relu=relu)
+    count = x.data.size // max(x.shape[1], 1)
+    if count < 2:
+        raise ValueError(f"batch_norm: training needs more than one value a channel, got input {x.shape}; use a larger batch "
+                         "or model.eval()")
+    y, mean, var = BatchNormFunction.apply(x, weight, bias, eps=eps, relu=relu)
+    if running_mean is not None:
+        _move(running_mean, mean.data, momentum)
+        _move(running_var, var.data * x.dtype.type(count / (count - 1)), momentum)
+    return y
+
+
+def _move(running, batch, momentum):
+    """running ← (1 − momentum) · running + momentum · batch, in place."""
+    kernels.rung().lerp_step(running.data, batch, momentum)
+    running._changed()
+
+
+class LayerNormFunction(Function):
+    """y = γ (x − μ) / √(σ² + ε) + β with μ and σ² of each row of (M, D)"""
+
+    def forward(ctx, x, weight, bias, eps):
+        y, mean, rstd = ctx.kernels.layer_norm_forward(ctx.kernels.contiguous(x), weight, bias, eps)
+        ctx.save(x, weight, mean, rstd)
+        return y
+
+    def backward(ctx, dy):
+        x, weight, mean, rstd = ctx.saved
+        if is_grad_enabled():
+            return ctx.written_out(dy, x, weight)
+        dx, dw, db = LayerNormGradFunction.apply(dy, x, mean, rstd, weight)
+        return dx, dw if ctx.needs[1] else None, db if ctx.needs[2] else None
+
+    def written_out(ctx, dy, x, weight):
+        """The same gradient through ordinary operations, for when it is itself recorded."""
+        rstd = (x.var(-1, correction=0, keepdim=True) + ctx.attributes["eps"]).rsqrt()
+        normed = (x - x.mean(-1, keepdim=True)) * rstd
+        g = dy if weight is None else dy * weight
+        dx = rstd * (g - g.mean(-1, keepdim=True) - normed * (g * normed).mean(-1, keepdim=True))
+        return dx, (dy * normed).sum(0) if ctx.needs[1] else None, dy.sum(0) if ctx.needs[2] else None
+
+
+class LayerNormGradFunction(Function):
+    """dx, dγ, dβ of layer norm in one pass; not recorded (see written_out above)"""
+
+    def forward(ctx, dy, x, mean, rstd, weight):
+        k = ctx.kernels
+        return k.layer_norm_backward(k.contiguous(dy), k.contiguous(x), mean, rstd, weight)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Normalise over the last axes, whose lengths are `normalized_shape` (an int or a tuple)."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    x = float_argument(input, "layer_norm")
+    same_dtype("layer_norm", input=x, weight=weight, bias=bias)
+    if not shape or x.shape[-len(shape):] != shape:
+        raise ValueError(f"layer_norm: input has shape {x.shape}, expected its last axes to be {shape}")
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != shape:
+            raise ValueError(f"layer_norm: {name} has shape {value.shape}, expected {shape}")
+    size = math.prod(shape)
+    y = LayerNormFunction.apply(x.reshape(-1, size), None if weight is None else weight.reshape(size),
+                                None if bias is None else bias.reshape(size), eps=eps)
+    return y.reshape(x.shape)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Normalise groups of C / num_groups channels, with all their pixels, of (N, C, …). (Wu & He, arXiv:1803.08494)"""
+    x = float_argument(input, "group_norm")
+    if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
+    y = LayerNormFunction.apply(x.reshape(x.shape[0] * num_groups, -1), None, None, eps=eps).reshape(x.shape)
+    per_channel = (1, -1) + (1,) * (x.ndim - 2)
+    if weight is not None:
+        y = y * weight.reshape(per_channel)
+    return y if bias is None else y + bias.reshape(per_channel)

@@ -1,0 +1,294 @@
+"""The Tensor: an array, maybe a gradient, and how it was made.
+
+It knows no operation: arithmetic, methods and indexing are bound to it in one table, in `tinyattn.ops`. What is here
+is what every operation needs of it: the array, whether a gradient is wanted, the node of the tape that made it, and
+the counters that notice a value changed in place after it was saved.
+"""
+import numbers
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+"""The dtypes that can carry a gradient."""
+
+_KINDS = "biuf"
+
+
+class Tensor:
+    """An n-dimensional array with automatic differentiation.
+
+    Make one with `tinyattn.tensor`, `zeros`, `randn`…; ``Tensor(array)`` itself wraps an array without a copy.
+
+    data            the array (``ndarray`` on the CPU). Writing through it is not seen by the in-place checks.
+    grad            None, or the Tensor that ``backward()`` added up here (leaves only)
+    requires_grad   whether operations on it are recorded
+    grad_fn         the recorded operation that made it; None for a leaf
+    """
+
+    __slots__ = ("data", "grad", "requires_grad", "grad_fn", "_output_index", "_version", "_base", "_base_history",
+                 "_history", "_hooks", "__weakref__", "__dict__")
+    __array_priority__ = 1000  # NumPy arrays on the left leave `array + tensor` to the Tensor
+
+    def __init__(self, data, requires_grad=False):
+        self.data = data
+        self.grad = None
+        self.grad_fn = None
+        self._output_index = 0
+        self._version = [0]       # a box, shared by all views of one memory; bumped when it is changed in place
+        self._base = None         # the tensor that this one is a view of
+        self._base_history = 0    # how often the base had been rewritten, with history, when this view was taken
+        self._history = 0
+        self._hooks = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self):
+        """The lengths of its axes, a tuple."""
+        return self.data.shape
+
+    @property
+    def ndim(self):
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def dtype(self):
+        """The NumPy dtype of its elements."""
+        return self.data.dtype
+
+    @property
+    def device(self):
+        """Where its memory is: ``"cpu"``."""
+        return "cpu"
+
+    @property
+    def is_leaf(self):
+        """True if no recorded operation made it: `backward` leaves gradients only at leaves."""
+        return self.grad_fn is None
+
+    def is_floating_point(self):
+        """True for float32 and float64, the dtypes that can carry a gradient."""
+        return self.data.dtype in FLOATS
+
+    def size(self, dim=None):
+        """Its shape, or the length of axis `dim`."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self):
+        """The number of axes."""
+        return self.ndim
+
+    def numel(self):
+        """The number of elements."""
+        return self.data.size
+
+    def is_contiguous(self):
+        """True if its memory is in the order of its axes (an image tensor is usually channels-last instead)."""
+        return bool(self.data.flags.c_contiguous)
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    # --- its values, out of the graph ---------------------------------------------------------------------------
+
+    def contiguous_data(self):
+        """Its array if that is C-contiguous in some order of its axes, else a contiguous copy (for reading only)."""
+        data = self.data
+        if data.flags.c_contiguous or data.ndim == 4 and data.transpose(0, 2, 3, 1).flags.c_contiguous:
+            return data if data.flags.c_contiguous else data.transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(data)
+
+    def numpy(self):
+        """Its array. RuntimeError if it requires a gradient: call ``detach()`` first, as in PyTorch."""
+        if self.requires_grad:
+            raise RuntimeError("numpy(): this tensor requires a gradient, which an array cannot carry; "
+                               "use x.detach().numpy()")
+        return self.data
+
+    def item(self):
+        """The one element, as a Python number. ValueError if there are more."""
+        if self.data.size != 1:
+            raise ValueError(f"item(): the tensor has {self.data.size} elements (shape {self.shape}), expected one; "
+                             "use tolist() or reduce it first")
+        return self.data.reshape(()).item()
+
+    def tolist(self):
+        """Its elements as nested Python lists (a number for a 0-d tensor)."""
+        return self.data.tolist()
+
+    def detach(self):
+        """The same values without history; shares memory with this tensor."""
+        other = Tensor(self.data)
+        other._version = self._version
+        return other
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options):
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.data.__dlpack_device__()
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self.data.dtype.kind not in "iu":
+            raise TypeError(f"only an integer tensor can be used as an index, got {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self):
+        if self.data.size != 1:
+            raise ValueError(f"the truth of a tensor with {self.data.size} elements is ambiguous; "
+                             "use (x > 0).all() or any()")
+        return bool(self.item())
+
+    def __repr__(self):
+        body = np.array2string(self.data, separator=", ", prefix="tensor(", precision=4, floatmode="maxprec")
+        notes = "" if self.dtype in (FLOATS[0], np.dtype(np.int64), np.dtype(bool)) else f", dtype={self.dtype}"
+        if self.grad_fn is not None:
+            notes += f", grad_fn=<{self.grad_fn.name}>"
+        elif self.requires_grad:
+            notes += ", requires_grad=True"
+        return f"tensor({body}{notes})"
+
+    __hash__ = object.__hash__  # by identity, although == compares elements
+
+    # --- its place on the tape ----------------------------------------------------------------------------------
+
+    def requires_grad_(self, requires_grad=True):
+        """Ask for a gradient (in place; returns the tensor). Only float32 and float64 tensors can have one."""
+        if requires_grad and not self.is_floating_point():
+            raise TypeError(f"requires_grad_: only float32 and float64 tensors can require a gradient, got {self.dtype}; "
+                            "convert with x.to(np.float32)")
+        if not requires_grad and self.grad_fn is not None:
+            raise RuntimeError("requires_grad_(False): this tensor is the result of a recorded operation; "
+                               "use detach() to cut it from its history")
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+        """Add the gradient of this scalar (or of ``gradient · self``) to ``.grad`` of every leaf that it depends on.
+
+        See `tinyattn.autograd.backward` for the arguments and the errors.
+        """
+        from .autograd import backward
+        backward(self, gradient, retain_graph, create_graph)
+
+    def register_hook(self, hook):
+        """Call ``hook(gradient)`` when this tensor's gradient is known; what it returns (if not None) replaces it.
+
+        Returns a handle with ``remove()``.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: this tensor requires no gradient, so none will ever arrive")
+        if self.grad_fn is None:
+            self._hooks = self._hooks or {}
+            return HookHandle(self._hooks, hook)
+        if self.grad_fn.hooks is None:
+            self.grad_fn.hooks = {}
+        return HookHandle(self.grad_fn.hooks.setdefault(self._output_index, {}), hook)
+
+    def retain_grad(self):
+        """Keep the gradient of this non-leaf tensor in its ``.grad`` as well."""
+        import weakref
+        me = weakref.ref(self)
+
+        def keep(gradient):
+            if me() is not None:
+                me().grad = gradient if me().grad is None else me().grad + gradient
+
+        if self.grad_fn is not None:
+            self.register_hook(keep)
+
+    def _edge(self):
+        """Where its gradient goes: (the node that made it, which output), or (itself, 0) for a leaf."""
+        return (self, 0) if self.grad_fn is None else (self.grad_fn, self._output_index)
+
+    def _become_view_of(self, base):
+        """Share the version counter of `base` if the memory is shared."""
+        if self.data is base.data or np.may_share_memory(self.data, base.data):
+            self._version = base._version
+            self._base = base if base._base is None else base._base
+            self._base_history = self._base._history
+
+    def _changed(self):
+        """Note that the values were changed in place (for every view of the same memory)."""
+        self._version[0] += 1
+
+
+class HookHandle:
+    """Takes a hook away again: ``handle.remove()``, or leave a ``with handle:`` block."""
+
+    _next = 0
+
+    def __init__(self, hooks, hook):
+        HookHandle._next += 1
+        self._hooks, self._key = hooks, HookHandle._next
+        hooks[self._key] = hook
+
+    def remove(self):
+        """Stop calling the hook; a second call does nothing."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+def tensor(data, dtype=None, device="cpu", requires_grad=False):
+    """A new Tensor holding a copy of `data`: numbers, nested lists, an array or a Tensor.
+
+    Python floats become float32, ints int64, bools bool; arrays keep their dtype and their memory order.
+    TypeError for anything that is not numbers, or a dtype that is not supported.
+    """
+    check_device(device, "tensor")
+    if isinstance(data, Tensor):
+        data = data.data
+    array = np.array(data, dtype=None if dtype is None else checked_dtype(dtype, "tensor"), order="K")
+    if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:
+        raise TypeError(f"tensor: cannot hold values of dtype {array.dtype}; expected numbers (float32, float64, "
+                        "integers or booleans): pass dtype=np.float32 to convert")
+    if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
+        array = array.astype(np.float32)
+    return Tensor(array, requires_grad)
+
+
+def checked_dtype(dtype, caller):
+    """`dtype` as a NumPy dtype that tensors can have, else TypeError."""
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.kind not in _KINDS or dtype.itemsize > 8 or dtype == np.float16:
+        raise TypeError(f"{caller}: unsupported dtype {dtype!r}; expected np.float32, np.float64, an integer dtype or bool")
+    return dtype
+
+
+def check_device(device, caller):
+    """ValueError unless `device` is one that exists here."""
+    if device != "cpu":
+        raise ValueError(f"{caller}: unknown device {device!r}; this version computes on \"cpu\"")
+
+
+def is_number(value):
+    """True for Python and NumPy scalars (not for 0-d tensors)."""
+    return isinstance(value, (numbers.Number, np.generic, bool))
