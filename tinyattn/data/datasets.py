@@ -122,7 +122,7 @@ def _read_cifar(source, split, paths, compare):
 def _compare(path, digest, expected):
     if digest.hexdigest() != expected:
         warnings.warn(f"{path} differs from the published file (MD5 {digest.hexdigest()}, published {expected}); "
-                      "its structure is right, so it is used", stacklevel=5)
+                      "its structure is right, so it is used", stacklevel=4)
 
 
 def _download(source, split, root, allowed):

@@ -54,7 +54,7 @@ class Rng:
         sample, block = np.broadcast_arrays(self.index, blocks)
         out = philox(block, sample, np.uint64(self.epoch), np.uint64(self.stream), self.seed)
         self.stream += 1
-        return np.stack(out, axis=-1).reshape(len(self.index), -1)[:, :n]
+        return np.stack(out, axis=-1).reshape(len(self.index), 4 * len(blocks))[:, :n]
 
     def uniform(self, n, low=0.0, high=1.0):
         """float32 (B, n), uniform in [low, high): low + (high − low)·(word >> 8)·2⁻²⁴."""
