@@ -46,7 +46,7 @@ def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, neste
 
 
 @inner
-def _adam_body(t, numbers, p, flat(g), m, v):
+def _adam_body(t, numbers, p, g, m, v):
     shrink, decay, rate = numbers[0], numbers[1], numbers[2]
     take1, keep2, take2, scale2, eps = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
