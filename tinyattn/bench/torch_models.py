@@ -1,0 +1,168 @@
+"""The models again, in PyTorch: the same architecture, and the same names, so that weights can be copied across.
+
+Written as a PyTorch user would write them, with PyTorch's own layers. Imported only where PyTorch is installed.
+"""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, batch norm, and ReLU if asked for."""
+
+    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, activation=True):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.activation = activation
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        return F.relu(y) if self.activation else y
+
+
+class CBAM(nn.Module):
+    """Channel attention from mean and max, then spatial attention by a 7×7 convolution."""
+
+    def __init__(self, channels):
+        super().__init__()
+        hidden = max(4, channels // 16)
+        self.fc1, self.fc2 = nn.Linear(channels, hidden, bias=False), nn.Linear(hidden, channels, bias=False)
+        self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+
+    def forward(self, x):
+        def mlp(v):
+            return self.fc2(F.relu(self.fc1(v)))
+
+        gate = torch.sigmoid(mlp(x.mean((2, 3))) + mlp(x.amax((2, 3))))
+        x = x * gate[:, :, None, None]
+        maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * torch.sigmoid(self.conv(maps))
+
+
+class SE(nn.Module):
+    """Channel attention from the mean."""
+
+    def __init__(self, channels):
+        super().__init__()
+        hidden = max(4, channels // 16)
+        self.fc1, self.fc2 = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))[:, :, None, None]
+
+
+GATES = {"none": lambda channels: nn.Identity(), "cbam": CBAM, "se": SE}
+
+
+class AttentionPool(nn.Module):
+    """A mean of the tokens, weighted by a softmax over their scores."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.score = nn.Linear(channels, 1)
+
+    def forward(self, x):
+        tokens = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x
+        return (torch.softmax(self.score(tokens).transpose(1, 2), -1) @ tokens).squeeze(1)
+
+
+class Stage(nn.Module):
+    """Convolution, gate, pool."""
+
+    def __init__(self, in_channels, out_channels, attention, pool):
+        super().__init__()
+        self.block = ConvNormAct(in_channels, out_channels)
+        self.gate = GATES[attention](out_channels)
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
+
+    def forward(self, x):
+        return self.pool(self.gate(self.block(x)))
+
+
+class AttentionCNN(nn.Module):
+    """models.AttentionCNN"""
+
+    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64)):
+        super().__init__()
+        channels = (in_channels,) + tuple(widths)
+        self.stages = nn.Sequential(*[Stage(a, b, attention, i < len(widths) - 1)
+                                      for i, (a, b) in enumerate(zip(channels, widths))])
+        self.pool, self.norm = AttentionPool(widths[-1]), nn.BatchNorm1d(widths[-1])
+        self.head = nn.Linear(widths[-1], num_classes)
+
+    def forward(self, x):
+        return self.head(self.norm(self.pool(self.stages(x))))
+
+
+class Block(nn.Module):
+    """A residual block with a gate before the addition."""
+
+    def __init__(self, in_channels, out_channels, stride, attention):
+        super().__init__()
+        self.first = ConvNormAct(in_channels, out_channels, 3, stride)
+        self.second = ConvNormAct(out_channels, out_channels, activation=False)
+        self.gate = GATES[attention](out_channels)
+        same = stride == 1 and in_channels == out_channels
+        self.shortcut = nn.Identity() if same else ConvNormAct(in_channels, out_channels, 1, stride, activation=False)
+
+    def forward(self, x):
+        return F.relu(self.shortcut(x) + self.gate(self.second(self.first(x))))
+
+
+class ResNet(nn.Module):
+    """models.ResNet"""
+
+    def __init__(self, depth=20, in_channels=3, num_classes=10, image_size=32, attention="none", width=16):
+        super().__init__()
+        self.stem, self.blocks, channels = ConvNormAct(in_channels, width), nn.Sequential(), width
+        for group in range(3):
+            for i in range((depth - 2) // 6):
+                self.blocks.append(Block(channels, width << group, 2 if group and not i else 1, attention))
+                channels = width << group
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x):
+        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+class TransformerBlock(nn.Module):
+    """models.cct.TransformerBlock"""
+
+    def __init__(self, dim, heads, ratio=2, dropout=0.1):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.linear1, self.linear2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        h = self.norm1(x)
+        x = x + self.dropout(self.attention(h, h, h, need_weights=False)[0])
+        return x + self.dropout(self.linear2(F.gelu(self.linear1(self.norm2(x)))))
+
+
+class CCT(nn.Module):
+    """models.CCT"""
+
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, dim=128, depth=4, heads=4, dropout=0.1):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, dim // 2, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+                                  nn.Conv2d(dim // 2, dim, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.position = nn.Parameter(torch.zeros(1, (-(-image_size // 4)) ** 2, dim))
+        self.blocks = nn.Sequential(*[TransformerBlock(dim, heads, dropout=dropout) for _ in range(depth)])
+        self.norm, self.pool, self.head = nn.LayerNorm(dim), AttentionPool(dim), nn.Linear(dim, num_classes)
+
+    def forward(self, x):
+        tokens = self.stem(x).flatten(2).transpose(1, 2)
+        return self.head(self.pool(self.norm(self.blocks(tokens + self.position))))
+
+
+def create(name, in_channels=1, num_classes=10, image_size=28, attention="none"):
+    """The PyTorch twin of ``tinyattn.models.create(…)``."""
+    options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+    if name == "cct":
+        return CCT(**options)
+    if name == "attention_cnn":
+        return AttentionCNN(attention=attention, **options)
+    return ResNet(depth=int(name.removeprefix("resnet")), attention=attention, **options)
