@@ -1,5 +1,7 @@
 """Two-dimensional convolution on channels-last images; formulas and shapes as in `reference/conv.py`."""
-from .plain import (conv2d_backward_input_plain, conv2d_backward_weight_plain, conv2d_forward_plain)
+from .. import array
+from . import direct
+from .plain import (conv2d_backward_input_plain, conv2d_backward_weight_plain, conv2d_forward_plain, output_shape)
 
 __all__ = [
     "conv2d_forward", "conv2d_backward_input", "conv2d_backward_weight",
@@ -9,12 +11,16 @@ __all__ = [
 
 def conv2d_forward(x, w, b, stride, padding, dilation, groups, out=None):
     """y (N, Ho, Wo, K) of images x (N, H, W, C), filters w (K, C/groups, R, S) and bias b (K,) or None."""
-    return conv2d_forward_plain(x, w, b, stride, padding, dilation, groups, out)
+    y = array.empty(output_shape(x.shape, w.shape, stride, padding, dilation), x.dtype) if out is None else out
+    direct.forward(x, w, b, stride, padding, dilation, groups, y)
+    return y
 
 
 def conv2d_backward_input(dy, w, x_shape, stride, padding, dilation, groups, out=None):
     """dx (N, H, W, C) from dy (N, Ho, Wo, K)."""
-    return conv2d_backward_input_plain(dy, w, x_shape, stride, padding, dilation, groups, out)
+    dx = array.empty(x_shape, dy.dtype) if out is None else out
+    direct.backward_input(dy, w, stride, padding, dilation, groups, dx)
+    return dx
 
 
 def conv2d_backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
