@@ -1,6 +1,6 @@
 """Two-dimensional convolution on channels-last images; formulas and shapes as in `reference/conv.py`."""
 from .. import array
-from . import direct
+from . import direct, weight_grad
 from .plain import (conv2d_backward_input_plain, conv2d_backward_weight_plain, conv2d_forward_plain, output_shape)
 
 __all__ = [
@@ -25,4 +25,4 @@ def conv2d_backward_input(dy, w, x_shape, stride, padding, dilation, groups, out
 
 def conv2d_backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     """dw (K, C/groups, R, S) and db (K,) from dy (N, Ho, Wo, K)."""
-    return conv2d_backward_weight_plain(dy, x, w_shape, stride, padding, dilation, groups)
+    return weight_grad.backward_weight(dy, x, w_shape, stride, padding, dilation, groups)
