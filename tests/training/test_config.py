@@ -39,6 +39,12 @@ def test_an_impossible_number_is_refused(option, value):
         c.complete(**{option: value})
 
 
+def test_a_gate_needs_a_place():
+    assert c.complete(model="lenet").attention == "none"
+    with pytest.raises(c.OptionError, match="lenet has no place for a gate.*resnet8"):
+        c.complete(model="lenet", attention="se")
+
+
 def test_there_is_no_gpu_yet():
     with pytest.raises(c.OptionError, match="CUDA"):
         c.complete(device="cuda")

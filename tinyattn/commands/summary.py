@@ -5,7 +5,7 @@ def add_arguments(parser):
     """The options of `tinyattn summary`."""
     from ..training.config import ATTENTION, DATA, MODELS
     parser.add_argument("model", metavar="MODEL", help=" | ".join(MODELS) + ", or the folder of a run")
-    parser.add_argument("--attention", default="cbam", metavar="NAME", help=f"{' | '.join(ATTENTION)} (default cbam)")
+    parser.add_argument("--attention", metavar="NAME", help=f"{' | '.join(ATTENTION)} (default cbam where it fits)")
     parser.add_argument("--data", default="glyphs", metavar="NAME", help=f"{' | '.join(DATA)}: decides the input (default "
                                                                          "glyphs)")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
@@ -21,14 +21,14 @@ def run(args):
     from ..data.published import SOURCES
     from ..summary import summary
     from ..training import open_run
-    from ..training.config import ATTENTION, DATA, MODELS, check_name
+    from ..training.config import DATA, MODELS, check_name, complete
     if os.path.exists(args.model) and args.model not in MODELS:
         trained = open_run(args.model)
         model, about = trained.model, trained.about
         shape = (1, about["channels"], *about["image_size"])
     else:
         check_name("model", args.model, MODELS)
-        check_name("--attention", args.attention, ATTENTION)
+        config = complete(model=args.model, attention=args.attention)
         check_name("--data", args.data, DATA)
         if args.data in SOURCES:
             channels, height, width = SOURCES[args.data].shape
@@ -37,7 +37,7 @@ def run(args):
             dataset = ta.data.load(args.data, "test", size=1)
             (channels, height, width), classes = dataset.images.shape[1:], len(dataset.classes)
         model = ta.models.create(args.model, in_channels=channels, num_classes=classes, image_size=height,
-                                 attention=args.attention)
+                                 attention=config.attention)
         shape = (1, channels, height, width)
     table = summary(model, shape)
     print(json.dumps(table.asdict()) if args.json else table)

@@ -19,7 +19,7 @@ def add_arguments(parser):
     what.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist/, cifar10/ … (default $TINYATTN_DATA, "
                                                         "then your cache; what is missing is downloaded)")
     what.add_argument("--model", metavar="NAME", help=f"{' | '.join(c.MODELS)} (default attention_cnn)")
-    what.add_argument("--attention", metavar="NAME", help=f"{' | '.join(c.ATTENTION)} (default cbam)")
+    what.add_argument("--attention", metavar="NAME", help=f"{' | '.join(c.ATTENTION)} (default cbam, where the model has gates)")
     how = parser.add_argument_group("how (defaults: the recipe of the data set)")
     how.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     how.add_argument("--batch-size", type=int, metavar="N", help="images a step")

@@ -2,11 +2,13 @@
 import dataclasses
 import difflib
 
+from ..data import names as data_names
+from ..models import HAS_GATES
+from ..models import MODELS as MODEL_MAKERS
+from ..nn.attention import GATES
 from . import recipes
 
-DATA = ("glyphs", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100")
-MODELS = ("attention_cnn", "lenet", "resnet8", "resnet20", "cct")
-ATTENTION = ("none", "se", "eca", "cbam", "self")
+DATA, MODELS, ATTENTION = tuple(data_names()), tuple(MODEL_MAKERS), tuple(GATES)
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 AUGMENTATIONS = ("none", "affine", "flip", "crop", "crop-flip")
@@ -71,11 +73,18 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def complete(data="glyphs", model="attention_cnn", attention="cbam", **chosen):
-    """Make a `Config` from what was chosen; the rest comes from `recipes.defaults`. Raises `OptionError`."""
+def complete(data="glyphs", model="attention_cnn", attention=None, **chosen):
+    """Make a `Config` from what was chosen; the rest comes from `recipes.defaults`. Raises `OptionError`.
+
+    attention: default CBAM where the model has a place for it, else none
+    """
     check_name("--data", data, DATA)
     check_name("--model", model, MODELS)
+    attention = attention or ("cbam" if model in HAS_GATES else "none")
     check_name("--attention", attention, ATTENTION)
+    if attention != "none" and model not in HAS_GATES:
+        raise OptionError(f"--attention {attention}: {model} has no place for a gate; leave it out, or use --model "
+                          f"{', '.join(HAS_GATES)}")
     given = {key: value for key, value in chosen.items() if value is not None}
     fields = {field.name for field in dataclasses.fields(Config)}
     for key in given:

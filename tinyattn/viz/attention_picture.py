@@ -3,7 +3,7 @@
 A row is an image. Its first cell shows it with the model's answer; the next show one attention each:
 
     pixel gates      (N, H, W)          the gate of each place, over the image
-    pooling          (N, T)             the share of each token in the answer
+    pooling          (N, T) or (N, H, W)  the share of each token in the answer
     self-attention   (N, heads, T, T)   how much all tokens together looked at each, mean of the heads
     channel gates    (N, C)             a strip of bars: there is no place to show
 
@@ -13,14 +13,17 @@ A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013).
 import math
 
 import numpy as np
+from matplotlib.patches import Polygon, Rectangle
+from PIL import Image
 
 import tinyattn as ta
 
 from . import style
 from .record import record
-from .samples_picture import show
 
 MOST_CHANNEL_STRIPS = 4
+CELL, PIXELS = 1.15, 168   # of an image's cell: inches, and about how many pixels it is drawn with
+GAP, ANSWER = 0.06, 1.15   # between cells, and the width of the answer, in cells
 
 
 def choose_examples(labels, predicted, count=8, mistakes=3):
@@ -82,7 +85,7 @@ def _columns(maps, size):
             if kind == "pixel":
                 heat.append((f"{short}\nplaces {values.shape[1]}×{values.shape[2]}", "heat", values))
             elif kind == "pool":
-                heat.append((f"{short}\nshare of the answer", "heat", _grid(values, size)))
+                heat.append((f"{short}\nshare of the answer", "heat", values if values.ndim == 3 else _grid(values, size)))
             elif kind == "tokens":
                 heat.append((f"{short}\nlooked at, by all", "heat", _grid(values.mean(axis=(1, 2)), size)))
             elif kind == "channel":
@@ -111,66 +114,74 @@ def _grid(values, size):
 
 
 def _picture(images, labels, classes, probabilities, columns, path, title):
-    rows = len(images)
-    widths = [1.0, 1.25] + [1.0] * len(columns)
+    """Lay the cells out on one sheet whose unit is a cell: x to the right, y down."""
+    rows, lefts = len(images), []
+    x = 1 + GAP + ANSWER + GAP
+    for _ in columns:
+        lefts.append(x)
+        x += 1 + GAP
+    width, height = x - GAP, rows * (1 + GAP) - GAP
     with style.rules():
-        made = style.figure(1.28 * sum(widths) + 0.3, 1.28 * rows + 0.9)
-        grid = made.subplots(rows, len(widths), squeeze=False, width_ratios=widths)
-        made.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        made, axes = style.sheet(width, height, CELL, top=0.62 if title else 0.42)
         if title:
-            made.suptitle(f"what the attention looked at  ·  {title}", x=0.01, ha="left", fontsize=11, color=style.SOFT)
-        for row, axes in enumerate(grid):
-            for each in axes:
-                each.axis("off")
-            show(axes[0], images[row])
-            _answer(axes[1], probabilities[row], None if labels is None else int(labels[row]), classes)
-            for each, (name, kind, values) in zip(axes[2:], columns):
+            axes.text(0, -0.5, f"what the attention looked at  ·  {title}", fontsize=10.5, color=style.SOFT, va="center")
+        for left, (name, _, _) in zip([0, *lefts], [("test image" if labels is not None else "image", None, None), *columns]):
+            axes.text(left + 0.5, -0.07, name, fontsize=7, color=style.SOFT, ha="center", va="bottom")
+        for row in range(rows):
+            y = row * (1 + GAP)
+            style.place(axes, _plain(images[row]), 0, y)
+            _answer(axes, 1 + GAP, y, probabilities[row], None if labels is None else int(labels[row]), classes)
+            for left, (_, kind, values) in zip(lefts, columns):
                 if kind == "heat":
-                    _heat(each, images[row], values[row])
+                    style.place(axes, _heat(images[row], values[row]), left, y)
                 else:
-                    _bars(each, values[row])
-                if row == 0:
-                    each.set_title(name, loc="center", fontsize=7.5, weight="normal", color=style.SOFT)
-            if row == 0:
-                axes[0].set_title("test image" if labels is not None else "image", loc="center", fontsize=7.5,
-                                  weight="normal", color=style.SOFT)
+                    _bars(axes, left, y, values[row])
         return style.save(made, path)
 
 
-def _answer(axes, probabilities, label, classes):
+def _answer(axes, x, y, probabilities, label, classes):
     """The three most probable classes as bars, the answer in words above them."""
     best = np.argsort(-probabilities, kind="stable")[:3]
     right = label is None or best[0] == label
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.text(0.0, 0.93, str(classes[best[0]]), fontsize=12 if len(str(classes[best[0]])) < 4 else 9, weight="bold", va="top",
+    word = str(classes[best[0]])
+    axes.text(x, y + 0.02, word, fontsize=13 if len(word) < 4 else 9, weight="bold", va="top",
               color=style.GREEN if right else style.RED)
     if not right:
-        axes.text(1.0, 0.93, f"is {classes[label]}", fontsize=8, va="top", ha="right", color=style.SOFT)
+        axes.text(x, y + 0.35, f"is {classes[label]}", fontsize=7.5, va="top", color=style.SOFT)
     for place, index in enumerate(best):
-        y = 0.50 - 0.19 * place
-        colour = style.GREEN if index == label or (label is None and place == 0) else style.RED if place == 0 else style.SOFT
-        axes.barh(y, 0.52 * probabilities[index], height=0.11, left=0.0, color=colour)
-        axes.text(0.52 * probabilities[index] + 0.04, y, f"{classes[index]}  {100 * probabilities[index]:.0f} %", fontsize=6.5,
+        middle = y + 0.62 + 0.15 * place
+        colour = style.GREEN if index == label or (label is None and place == 0) else style.RED if place == 0 else style.FAINT
+        length = (ANSWER - 0.5) * float(probabilities[index])
+        axes.add_patch(Rectangle((x, middle - 0.045), length, 0.09, color=colour, lw=0))
+        axes.text(x + length + 0.04, middle, f"{classes[index]}  {100 * probabilities[index]:.0f} %", fontsize=6.5,
                   va="center", color=style.INK)
 
 
-def _heat(axes, image, values):
-    """A map over its image: the image in grey, dimmed; the map in colour, stretched from its least to its largest value."""
-    height, width = image.shape[1:]
-    grey = image.mean(axis=0) / 255
-    axes.imshow(grey, cmap="gray", vmin=-0.15, vmax=1.3, interpolation="nearest", extent=(0, width, height, 0))
+def _plain(image):
+    """A uint8 image (C, H, W) as (H', W', 3) in 0 … 1, enlarged without smoothing."""
+    values = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0) / 255
+    times = max(1, PIXELS // image.shape[2])
+    return values.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _heat(image, values):
+    """A map over its image, (H', W', 3): the image in grey, the map in colour, stretched from its least to its largest."""
+    base = _plain(image.mean(axis=0, keepdims=True)) * 0.69 + 0.10
     low, high = float(values.min()), float(values.max())
-    level = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    axes.imshow(level, cmap=style.HEAT, vmin=0, vmax=1, alpha=0.25 + 0.5 * level, interpolation="bilinear",
-                extent=(0, width, height, 0))
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
+    level = ((values - low) / (high - low) if high > low else np.zeros_like(values)).astype(np.float32)
+    level = np.asarray(Image.fromarray(level).resize(base.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
+    weight = 0.25 + 0.5 * level
+    return base * (1 - weight) + style.heat(level[..., 0]) * weight
 
 
-def _bars(axes, values):
-    """Channel gates as bars, strongest first; the line is at 1/2 for gates in 0 … 1."""
+def _bars(axes, x, y, values):
+    """Channel gates as bars, strongest first, in a frame from 0 to 1; the line is at 1/2."""
     values = np.sort(values)[::-1]
-    axes.bar(np.arange(len(values)), values, width=1.0, color=style.BLUE)
-    axes.set_ylim(0, max(1.0, float(values.max())))
-    axes.axhline(0.5, color=style.PAPER, lw=0.8)
+    top = max(1.0, float(values.max()))
+    corners = [(x, y + 1)]
+    for i, value in enumerate(values):
+        level = y + 1 - float(value) / top
+        corners += [(x + i / len(values), level), (x + (i + 1) / len(values), level)]
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor="#f5f6f9", lw=0))
+    axes.add_patch(Polygon([*corners, (x + 1, y + 1)], color=style.BLUE, lw=0))
+    axes.plot([x, x + 1], [y + 1 - 0.5 / top] * 2, color=style.PAPER, lw=0.8)

@@ -13,20 +13,23 @@ def draw(log, path=None, title=""):
     steps = [row for row in log if row["kind"] == "steps"]
     epochs = [row for row in log if row["kind"] == "epoch"]
     with style.rules():
-        made = style.figure(10.5, 3.4)
+        made = style.figure(10.5, 3.4, left=0.045, right=0.985, bottom=0.14, top=0.82, wspace=0.2)
         loss, accuracy, rate = made.subplots(1, 3, width_ratios=[1.15, 1.15, 0.7])
         if title:
-            made.suptitle(title, x=0.01, ha="left", fontsize=11, color=style.SOFT)
+            made.text(0.012, 0.93, title, fontsize=11, color=style.SOFT)
         _pair(loss, steps, epochs, "train_loss", "test_loss", 1.0)
         loss.set_title("loss")
         _pair(accuracy, steps, epochs, "train_accuracy", "test_accuracy", 100.0)
         accuracy.set_title("accuracy, %")
         if epochs:
-            last = epochs[-1]
-            accuracy.annotate(f"{100 * last['test_accuracy']:.2f} %", (last["epoch"], 100 * last["test_accuracy"]),
-                              xytext=(-4, -14), textcoords="offset points", ha="right", color=style.ORANGE, weight="bold")
             values = [100 * row["train_accuracy"] for row in steps] + [100 * row["test_accuracy"] for row in epochs]
-            accuracy.set_ylim(max(0.0, min(np.percentile(values, 12), 95) - 2), 100.5)
+            bottom = max(0.0, min(np.percentile(values, 12), 95) - 2)
+            accuracy.set_ylim(bottom, 100.5)
+            last = epochs[-1]
+            high = 100 * last["test_accuracy"] > (bottom + 100) / 2
+            accuracy.annotate(f"{100 * last['test_accuracy']:.2f} %", (last["epoch"], 100 * last["test_accuracy"]),
+                              xytext=(-4, -14 if high else 8), textcoords="offset points", ha="right", color=style.ORANGE,
+                              weight="bold")
         rate.plot([row["epoch"] for row in steps], [row["lr"] for row in steps], color=style.GREEN, lw=1.6)
         rate.set_title("learning rate")
         rate.set_ylim(bottom=0)

@@ -4,28 +4,20 @@ import numpy as np
 from . import style
 
 
-def draw(dataset, path=None, title="", rows=6, columns=20):
+def draw(dataset, path=None, title="", rows=6, columns=25):
     """Draw the first `rows` images of each of the first `columns` classes of a data set."""
-    classes = list(dataset.classes)[:columns]
+    classes, gap = list(dataset.classes)[:columns], 0.06
+    long = max(len(str(name)) for name in classes)
     with style.rules():
-        made = style.figure(0.55 * len(classes) + 0.6, 0.55 * rows + 0.9)
-        grid = made.subplots(rows, len(classes), squeeze=False)
-        made.suptitle(title or f"{dataset.name}, {dataset.split}: {len(dataset):,} images", x=0.01, ha="left", fontsize=10)
+        made, axes = style.sheet(len(classes) * (1 + gap) - gap, rows * (1 + gap) - gap, 0.6,
+                                 top=0.8 if long <= 2 else 0.6 + 0.13 * long)
+        axes.text(0, -0.55 - (0 if long <= 2 else 0.13 * long), title or f"{dataset.name}, {dataset.split}: {len(dataset):,} "
+                  f"images, {len(dataset.classes)} classes", fontsize=9, color=style.SOFT)
         for column, name in enumerate(classes):
-            members = np.flatnonzero(dataset.labels == column)[:rows]
-            for row in range(rows):
-                axes = grid[row, column]
-                axes.axis("off")
-                if row < len(members):
-                    show(axes, dataset.images[members[row]])
-                if row == 0:
-                    axes.set_title(str(name), loc="center", fontsize=8, rotation=45 if len(str(name)) > 2 else 0)
+            x = column * (1 + gap)
+            axes.text(x + 0.5, -0.1, str(name), fontsize=8, rotation=60 if long > 2 else 0, va="bottom",
+                      ha="center" if long <= 2 else "left", rotation_mode="anchor")
+            for row, member in enumerate(np.flatnonzero(dataset.labels == column)[:rows]):
+                image = np.broadcast_to(dataset.images[member], (3, *dataset.images.shape[2:])).transpose(1, 2, 0)
+                style.place(axes, image / 255, x, row * (1 + gap))
         return style.save(made, path)
-
-
-def show(axes, image):
-    """Show one uint8 image (C, H, W) in `axes`: grey or colour."""
-    if image.shape[0] == 1:
-        axes.imshow(image[0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    else:
-        axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
