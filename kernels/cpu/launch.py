@@ -44,9 +44,15 @@ def _slot(context, builder, type_, table, i):
 
 @intrinsic
 def _write(typingctx, table, arrays):
-    """Put the tuple `arrays` into the table."""
+    """Put the tuple `arrays` into the table, without their owners: those are counted only until this call returns.
+
+    A body that counted references through what is left of them would free memory that is in use. The caller of
+    `launch` keeps the arrays alive.
+    """
     def generate(context, builder, signature, values):
         for i, array in enumerate(cgutils.unpack_tuple(builder, values[1])):
+            for owner in (0, 1):
+                array = builder.insert_value(array, ir.Constant(array.type.elements[owner], None), owner)
             slot = _slot(context, builder, signature.args[0], values[0], i)
             builder.store(array, builder.bitcast(slot, array.type.as_pointer()))
         return context.get_dummy_value()
