@@ -15,7 +15,7 @@ from .array import empty
 from .jit import inner, precise, specialize
 from .launch import flat, launch
 from .mathfun import (
-    erf_, exp_, expm1_, like, log1p_, log_, normal_, sigmoid_, softplus_, tanh_,
+    erf_, exp_, expm1_, like, log1p_, log_, maximum_, minimum_, normal_, sigmoid_, softplus_, tanh_,
 )
 
 INVERSE_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
@@ -127,8 +127,8 @@ add = _binary(spec.add, lambda a, b: a + b)
 sub = _binary(spec.sub, lambda a, b: a - b)
 mul = _binary(spec.mul, lambda a, b: a * b)
 div = _binary(spec.div, lambda a, b: a / b)
-maximum = _binary(spec.maximum, lambda a, b: a if (a > b) | (a != a) else b)
-minimum = _binary(spec.minimum, lambda a, b: a if (a < b) | (a != a) else b)
+maximum = _binary(spec.maximum, lambda a, b: maximum_(a, b))
+minimum = _binary(spec.minimum, lambda a, b: minimum_(a, b))
 
 eq = _binary(spec.eq, lambda a, b: a == b, np.bool_)
 ne = _binary(spec.ne, lambda a, b: a != b, np.bool_)

@@ -10,8 +10,9 @@ These are compiled with `precise`: a step like (x − n·hi) − n·lo keeps dig
 import math
 
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from .jit import precise
 
@@ -53,6 +54,23 @@ def _like(value, x):
     if x == types.float32:
         return lambda value, x: np.float32(value)
     return lambda value, x: np.float64(value)
+
+
+def _llvm(name, doc):
+    """LLVM's own function of two floats, for kernels: unlike a comparison, it can be vectorised in a reduction."""
+    @intrinsic
+    def function(typingctx, a, b):
+        def generate(context, builder, signature, arguments):
+            kind = arguments[0].type
+            callee = builder.module.declare_intrinsic(name, [kind], ir.FunctionType(kind, [kind, kind]))
+            return builder.call(callee, arguments)
+        return a(a, b), generate
+    function.__doc__ = doc
+    return function
+
+
+maximum_ = _llvm("llvm.maximum", "The larger of two floats; NaN if either is NaN.")
+minimum_ = _llvm("llvm.minimum", "The smaller of two floats; NaN if either is NaN.")
 
 
 # ---- eˣ = 2ⁿ · eʳ with n = round(x / ln 2), |r| ≤ ½ ln 2, and eʳ = Σ rᵏ / k! -----------------------------------------
