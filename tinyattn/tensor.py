@@ -4,6 +4,7 @@ It knows no operation: arithmetic, methods and indexing are bound to it in one t
 is what every operation needs of it: the array, whether a gradient is wanted, the node of the tape that made it, and
 the counters that notice a value changed in place after it was saved.
 """
+import itertools
 import numbers
 
 import numpy as np
@@ -236,11 +237,10 @@ class Tensor:
 class HookHandle:
     """Takes a hook away again: ``handle.remove()``, or leave a ``with handle:`` block."""
 
-    _next = 0
+    _numbers = itertools.count()
 
     def __init__(self, hooks, hook):
-        HookHandle._next += 1
-        self._hooks, self._key = hooks, HookHandle._next
+        self._hooks, self._key = hooks, next(HookHandle._numbers)
         hooks[self._key] = hook
 
     def remove(self):

@@ -10,12 +10,16 @@ from ..ops.matmul import linear
 from ..ops.norm import batch_norm, group_norm, layer_norm
 from ..ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from ..ops.random import dropout
+from ..ops.reduce import root
 from ..ops.softmax import log_softmax, softmax
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """x / max(‖x‖_p, eps) along `dim`."""
-    length = (input * input).sum(dim, keepdim=True).sqrt() if p == 2 else (input.abs() ** p).sum(dim, keepdim=True) ** (1 / p)
+    if p == 2:
+        length = root((input * input).sum(dim, keepdim=True))
+    else:
+        length = (input.abs() ** p).sum(dim, keepdim=True) ** (1 / p)
     return input / length.clamp(min=eps)
 
 

@@ -4,6 +4,7 @@ At the end of this file stands the one table that gives `Tensor` its operators a
 """
 import numpy as np
 
+from ..autograd import is_grad_enabled
 from ..tensor import Tensor
 from . import attention, conv, creation, elementwise, gates, index, loss, matmul, norm, pool, reduce, shape, softmax
 from . import random as random_ops
@@ -34,7 +35,8 @@ def _reversed(function):
 def _in_place(function):
     """``x += y`` changes x itself, and every view of it, as PyTorch does."""
     def operator(x, other):
-        y = function(x, other)
+        before = _before(x, other, function)
+        y = function(before, before if other is x else other)
         if y.shape != x.shape:
             raise ValueError(f"in place, the result must keep the shape {x.shape}, got {y.shape}")
         if y.dtype != x.dtype:
@@ -42,6 +44,17 @@ def _in_place(function):
         index.setitem(x, (Ellipsis,), y)
         return x
     return operator
+
+
+def _before(x, other, function):
+    """`x` itself, or a copy of it with its history where the operation keeps the values that are about to change."""
+    wanted = x.requires_grad or isinstance(other, Tensor) and other.requires_grad
+    if function in (elementwise.add, elementwise.sub) or not wanted or not is_grad_enabled():
+        return x
+    index.refuse_in_place(x)
+    before = Tensor(x.data.copy())
+    before.requires_grad, before.grad_fn, before._output_index = x.requires_grad, x.grad_fn, x._output_index
+    return before
 
 
 OPERATORS = {

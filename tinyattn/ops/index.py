@@ -9,7 +9,7 @@ from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from . import arguments
 from .arguments import as_tensor, tensor_argument
-from .shape import broadcast_shape, cast
+from .shape import broadcast_shape, cast, unbroadcast
 
 
 def _plain(index):
@@ -108,32 +108,40 @@ class AssignFunction(Function):
         return x
 
     def backward(ctx, dy):
-        from .shape import unbroadcast
-        index = ctx.attributes["index"]
-        keep = np.ones(dy.shape, dy.dtype)
-        keep[index] = 0
-        return (dy * Tensor(keep) if ctx.needs[0] else None,
-                unbroadcast(getitem(dy, index), ctx.value_shape) if ctx.needs[1] else None)
+        index, dx = ctx.attributes["index"], None
+        if ctx.needs[0] and not (len(index) == 1 and index[0] is Ellipsis):
+            keep = np.ones(dy.shape, dy.dtype)
+            keep[index] = 0
+            dx = dy * Tensor(keep)
+        return dx, unbroadcast(getitem(dy, index), ctx.value_shape) if ctx.needs[1] else None
+
+
+def refuse_in_place(x):
+    """RuntimeError unless a recorded change of `x` in place can be told from its old value."""
+    if x.requires_grad and x.is_leaf:
+        raise RuntimeError("in place: this leaf requires a gradient, and changing it would lose the value that the gradient "
+                           "belongs to; work on x.clone(), or change it under ta.no_grad()")
+    if x._base is not None:
+        raise RuntimeError("in place: this is a view, and its base would not know of the recorded change; assign through the "
+                           "base (base[i, j] = … instead of base[i][j] = …), or use clone()")
 
 
 def setitem(x, index, value):
     """``x[index] = value`` in place, recorded if a gradient is wanted.
 
-    RuntimeError for a leaf that requires a gradient (its old value would be lost) and for a view inside a recorded
-    history (assign through the tensor that it is a view of).
+    RuntimeError for a leaf that requires a gradient (its old value would be lost), for a view inside a recorded
+    history (assign through the tensor that it is a view of), and for an expanded view.
     """
     index = _plain(index)
     value = cast(as_tensor(value, "x[…] = …", x), x.dtype)
     target = _look_up(x.data, index).shape
     if broadcast_shape("x[…] = …", target, value.shape) != target:
         raise ValueError(f"x[…] = …: a value of shape {value.shape} does not fit into a place of shape {target}")
+    if not x.data.flags.writeable:
+        raise RuntimeError(f"x[…] = …: the memory of this tensor of shape {x.shape} is read-only: several of its elements may "
+                           "share one place (expand), or it belongs to someone else; work on x.clone()")
     if is_grad_enabled() and (x.requires_grad or value.requires_grad):
-        if x.requires_grad and x.is_leaf:
-            raise RuntimeError("x[…] = …: this leaf requires a gradient, and changing it in place would lose the value that "
-                               "the gradient belongs to; work on x.clone(), or change it under ta.no_grad()")
-        if x._base is not None:
-            raise RuntimeError("x[…] = …: this is a view, and its base would not know of the recorded change; assign "
-                               "through the base (base[i, j] = … instead of base[i][j] = …), or use clone()")
+        refuse_in_place(x)
         y = AssignFunction.apply(x, value, index=index)
         x.grad_fn, x._output_index, x.requires_grad = y.grad_fn, y._output_index, True
         x._history += 1

@@ -131,6 +131,8 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     choice(reduction, REDUCTIONS, caller, "reduction")
     same_dtype(caller, input=x, weight=weight)
     labels = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
+    if weight is not None and weight.shape != (x.shape[0 if x.ndim == 1 else 1],):
+        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected one number for each class of input {x.shape}")
     rows, flat = _classes_last(x, labels, caller)
     safe = Tensor(np.where(flat.data == ignore_index, 0, flat.data))
     weights = Tensor(_class_weights(weight, flat, ignore_index, x.dtype))

@@ -2,6 +2,8 @@
 
     y = a b        dL/da = dy bᵀ        dL/db = aᵀ dy
 """
+import math
+
 from ..autograd import Function
 from .arguments import same_dtype
 from .shape import broadcast_shape, unbroadcast
@@ -32,7 +34,7 @@ class MatmulFunction(Function):
 def _product(a, b, transpose_b=False):
     """Batched product of tensors with at least two axes; batch axes broadcast."""
     if a.ndim > 2 and b.ndim == 2:  # one weight for a whole batch: a single tall product
-        y = MatmulFunction.apply(a.reshape(-1, a.shape[-1]), b, transpose_a=False, transpose_b=transpose_b)
+        y = MatmulFunction.apply(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b, transpose_a=False, transpose_b=transpose_b)
         return y.reshape(a.shape[:-1] + (y.shape[-1],))
     batch = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
     if a.shape[:-2] != batch:

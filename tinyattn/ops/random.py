@@ -36,11 +36,14 @@ def randn(*shape, dtype=np.float32, device="cpu", requires_grad=False):
 
 
 class DropoutFunction(Function):
-    """y = x / (1 − p) with probability 1 − p, else 0; the same mask scales the gradient"""
+    """y = x / (1 − p) with probability 1 − p, else 0; the same mask scales the gradient
 
-    def forward(ctx, x, p, seed, offset):
+    The numbers are drawn in the memory order of x; the gradient, whatever its own order, is met by the same.
+    """
+
+    def forward(ctx, x, p, seed, offset, channels_last):
         k = ctx.kernels
-        if is_channels_last(x):
+        if channels_last:
             return to_public(k.dropout(to_memory(k, x), p, seed, offset))
         return k.dropout(k.contiguous(x), p, seed, offset)
 
@@ -60,4 +63,4 @@ def dropout(input, p=0.5, training=True):
     if p == 1:
         return x * 0
     seed, offset = random.take(x.data.size)
-    return DropoutFunction.apply(x, p=p, seed=seed, offset=offset)
+    return DropoutFunction.apply(x, p=p, seed=seed, offset=offset, channels_last=is_channels_last(x.data))

@@ -8,7 +8,7 @@ import builtins
 from ..autograd import Function
 from . import arguments
 from .arguments import float_argument, tensor_argument
-from .elementwise import cast, eq, sqrt, square
+from .elementwise import cast, eq, sqrt, square, where
 from .index import gather
 from .layout import memory_axes, to_public
 from .shape import cat, flip
@@ -206,7 +206,13 @@ def var(x, dim=None, correction=1, keepdim=False):
 
 def std(x, dim=None, correction=1, keepdim=False):
     """The square root of `var`."""
-    return sqrt(var(x, dim, correction, keepdim))
+    return root(var(x, dim, correction, keepdim))
+
+
+def root(x):
+    """√x, with gradient 0 instead of infinity at 0: for lengths and deviations, as PyTorch has it."""
+    zero = eq(x, 0)
+    return where(zero, 0, sqrt(where(zero, 1, x)))
 
 
 def all(x, dim=None, keepdim=False):

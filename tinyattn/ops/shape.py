@@ -3,6 +3,7 @@
 `reshape`, `transpose`, `permute`, `squeeze`, `unsqueeze`, `expand` give views where memory allows; `cat` and `stack`
 copy. Writing into a view changes its base (and is noticed by the version counter they share).
 """
+import math
 import numbers
 
 import numpy as np
@@ -134,7 +135,7 @@ class ExpandFunction(Function):
 
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        return np.broadcast_to(x, shape)
+        return x.reshape(shape) if x.size == math.prod(shape) else np.broadcast_to(x, shape)  # the latter is read-only
 
     def backward(ctx, dy):
         return unbroadcast(dy, ctx.shape)
@@ -148,7 +149,7 @@ def expand(x, *shape):
     full = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(shape))
     if extra < 0 or any(n < 0 for n in full) or any(m not in (1, n) for m, n in zip(x.shape, full[max(extra, 0):])):
         raise ValueError(f"expand: shape {x.shape} cannot be expanded to {shape}; only axes of length 1 can grow")
-    return ExpandFunction.apply(x, shape=full)
+    return x if full == x.shape else ExpandFunction.apply(x, shape=full)
 
 
 def broadcast_shape(caller, *shapes):
