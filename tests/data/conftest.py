@@ -38,8 +38,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = 206 if asked and not how.startswith("norange") else 200
         headers = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}"} if status == 206 else {}
         body, length = whole[start:], len(whole) - start
-        if how == "bad206" and status == 206:
-            body, headers["Content-Range"] = whole[7:], "bytes 7-9/10"
+        if how == "liar" and status == 206:
+            body = whole[7:]  # whatever was asked for and is announced
+        elif how == "early" and status == 206:
+            body, headers["Content-Range"] = whole[start - 10:], f"bytes {start - 10}-{len(whole) - 1}/{len(whole)}"
+            length = len(body)
         elif how in ("cut", "norange-cut"):
             body = body[:70_000]
         elif how == "drip":

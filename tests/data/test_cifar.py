@@ -111,7 +111,7 @@ def test_damaged_archives(tmp_path, two):
     data = whole.read_bytes()
     path = tmp_path / "b.tar.gz"
     for broken in (data[:len(data) // 2], data[:3], b"", b"not an archive", gzip.compress(b"neither is this"),
-                   gzip.compress(gzip.decompress(data)[:2000]), data[:100] + bytes(200) + data[300:]):
+                   gzip.compress(gzip.decompress(data)[:2000]), data[:100] + bytes(200) + data[300:], data[:10] + b"\xff" * 20):
         path.write_bytes(broken)
         refuse(path, "damaged archive|lacks data_batch_1.bin")
 

@@ -71,7 +71,7 @@ def test_a_server_without_ranges_that_is_cut_off_destroys_nothing(get):
 
 
 def test_a_longer_part_of_something_else_is_cut_to_size(get):
-    get("norange", part=PAYLOAD + b"more")
+    assert get("norange", part=PAYLOAD + b"more") == [("norange", "bytes=200004-", 200_000)]
 
 
 def test_refusals_lead_to_the_next_mirror(get):
@@ -126,8 +126,12 @@ def test_a_part_longer_than_the_file_is_replaced(get):
     assert [asked for _, asked, _ in get("good", part=b"\0" * 300_000)] == ["bytes=300000-", None]
 
 
-def test_a_continuation_from_the_wrong_byte_is_not_used(get):
-    sent = get("bad206", part=PAYLOAD[:1000])
+def test_a_continuation_that_begins_earlier_and_says_so_is_used(get):
+    assert get("early", part=PAYLOAD[:1000]) == [("early", "bytes=1000-", 199_010)]
+
+
+def test_a_continuation_from_the_wrong_byte_is_noticed(get):
+    sent = get("liar", part=PAYLOAD[:1000])
     assert [asked for _, asked, _ in sent] == ["bytes=1000-", None]
 
 
@@ -181,6 +185,21 @@ def test_threads_at_the_same_time_download_once(server, tmp_path):
     for thread in threads:
         thread.join()
     assert server.sent() == [("slow", None, 200_000)] and os.listdir(tmp_path) == ["data.bin"]
+
+
+def test_a_lock_that_its_owner_took_away_is_not_held(tmp_path, monkeypatch):
+    """Between our opening and our locking, the process before us may remove the file: then we hold nothing."""
+    lock, calls, take = tmp_path / "data.bin.lock", [], download._take
+
+    def late(file):
+        calls.append(file)
+        if len(calls) == 1:
+            lock.unlink()
+        return take(file)
+    monkeypatch.setattr(download, "_take", late)
+    with download._alone(lock, progress=False):
+        assert len(calls) == 2 and lock.exists()
+    assert not lock.exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")

@@ -48,6 +48,7 @@ def test_header_is_what_stands_before_the_array():
     (b"\x00\x00", "not an IDX file"),
     (b"\x89PNG\r\n\x1a\n", "not an IDX file: it starts with 89 50 4e 47"),
     (b"\x00\x00\x07\x01\x00\x00\x00\x01a", "not an IDX file"),
+    (b"\x00\x01\x08\x01\x00\x00\x00\x01a", "not an IDX file"),
     (b"\x00\x00\x08\x00", "0 axes"),
     (b"\x00\x00\x08\xff" + b"\x00\x00\x00\x01" * 255, "255 axes"),
     (HAND[:9], "header is cut off"),
@@ -74,7 +75,7 @@ def test_damaged_gzip_is_refused(tmp_path):
     packed = bytearray(gzip.compress(b"\x00\x00\x08\x01\x00\x00\x10\x00" + np.random.default_rng(0).bytes(4096)))
     flipped = packed.copy()
     flipped[300] ^= 255
-    for data in (packed[:-20], flipped, packed[:5], b"\x1f\x8bnonsense"):
+    for data in (packed[:-20], flipped, packed[:5], b"\x1f\x8bnonsense", packed[:10] + b"\xff" * 20):
         with pytest.raises(ValueError, match="file: "):
             idx.read_idx(write(tmp_path, bytes(data)))
 

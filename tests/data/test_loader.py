@@ -90,6 +90,9 @@ def test_augmentation_belongs_to_the_sample_not_to_the_batch():
                      for image, label in zip(x, y)} for size in (3, 50))
     for label in small:
         np.testing.assert_array_equal(small[label], large[label])
+    it = loader(batch_size=50, transform=EVERYTHING)
+    (first, _), (second, _) = next(iter(it)), next(iter(it))  # the second pass is the next epoch
+    assert not any(np.array_equal(a, b) for a, b in zip(first, second))
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 7])
@@ -112,6 +115,10 @@ def test_a_run_is_taken_up_at_any_batch(epoch, at):
     same(list(fresh), expected[epoch][at:])
     for later in expected[epoch + 1:]:
         same(list(fresh), later)
+    fresh.load_state_dict(state)
+    for _ in zip(range(1), fresh):
+        pass
+    same(list(fresh), expected[epoch + 1])
 
 
 def test_the_state_inside_the_loop_counts_the_batch_in_hand():
@@ -159,6 +166,18 @@ def test_batches_are_made_ahead_but_not_too_far():
     assert len(made) == 5
     passing.close()
     assert len(made) == 5 and not threads()
+
+
+def test_what_was_ordered_but_not_begun_is_not_made():
+    made = []
+
+    def slow(images, rng):
+        made.append(len(rng.index))
+        time.sleep(0.03)
+        return images
+    for _ in loader(batch_size=1, transform=slow, prefetch_factor=20):
+        break
+    assert len(made) <= 4
 
 
 def test_work_goes_on_while_the_consumer_works():
@@ -230,6 +249,18 @@ def test_ctrl_c_is_caught_and_the_process_ends():
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert out.splitlines()[-1] == "caught True" and process.returncode == 0 and err == ""
+
+
+def test_a_pass_left_open_at_the_end_of_the_program_is_quiet():
+    script = SCRIPT.split("try:")[0] + """
+import warnings
+passing = iter(it)
+warnings.filters.append(("a list that is emptied last of all", passing))
+next(passing)
+print("end")
+"""
+    done = subprocess.run([sys.executable, "-c", script, ROOT], capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
 
 
 def test_tensors_by_default():

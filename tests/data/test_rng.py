@@ -52,6 +52,13 @@ def test_seed_epoch_sample_and_draw_each_matter():
     assert len({row.tobytes() for row in rows}) == 6
 
 
+class Lowest(Rng):
+    """The draw of one in 16 million: u = 0, whose logarithm there is not."""
+
+    def words(self, n):
+        return np.zeros((len(self.index), n), np.uint64)
+
+
 def test_uniform_and_normal_are_what_they_say():
     u = Rng(0, 0, np.arange(1000)).uniform(1000)
     assert u.dtype == np.float32 and u.min() >= 0 and u.max() < 1
@@ -62,6 +69,7 @@ def test_uniform_and_normal_are_what_they_say():
     for power, moment in enumerate((0, 1, 0, 3), 1):
         assert abs((z.astype(float) ** power).mean() - moment) < 0.04
     assert abs((abs(z) > 1.959964).mean() - 0.05) < 0.001
+    assert np.isfinite(Lowest(0, 0, np.arange(3)).normal(2)).all()
     k = Rng(0, 0, np.arange(1000)).integers(1000, 7)
     assert k.dtype == np.int64 and (abs(np.bincount(k.ravel(), minlength=7) / 1e6 - 1 / 7) < 0.002).all()
     assert Rng(0, 0, np.arange(9)).uniform(2, -3.0, 5.0).min() >= -3

@@ -211,8 +211,9 @@ def test_random_erasing_values():
     drawn = noise[noise != batch(n=400)]
     assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02
     np.testing.assert_array_equal(RandomErasing(0)(images, rng()), images)
-    wide = RandomErasing(1.0, scale=(1, 1), ratio=(1, 1))(images, rng())  # never smaller than the image: left alone
-    np.testing.assert_array_equal(wide, images)
+    square = batch(height=9, width=9)
+    whole = RandomErasing(1.0, scale=(1, 1), ratio=(1, 1))(square, rng())  # never smaller than the image: left alone
+    np.testing.assert_array_equal(whole, square)
     for options in ({"p": 2}, {"scale": (0.5, 0.1)}, {"scale": (0, 2)}, {"ratio": (0, 1)}, {"value": "noise"}):
         with pytest.raises(ValueError, match="RandomErasing: "):
             RandomErasing(**options)

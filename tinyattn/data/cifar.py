@@ -26,7 +26,7 @@ class _Capped:
         self.stream, self.left, self.limit = stream, limit, limit
 
     def read(self, size):
-        data = self.stream.read(min(size, self.left + 1))
+        data = self.stream.read(size)  # tarfile asks for small blocks, one after the other
         self.left -= len(data)
         if self.left < 0:
             raise ValueError(f"the archive unpacks to more than {self.limit:,} bytes")

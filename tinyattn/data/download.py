@@ -120,13 +120,7 @@ def _transfer(url, part, timeout, progress):
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Refused(_why(error)) from error
     with response:
-        start = _start(response)
-        if start not in (0, have):
-            if not have:
-                raise _Refused(f"begins with byte {start} of the file, unasked")
-            part.unlink()  # it does not continue where it should: from the first byte, then
-            return _transfer(url, part, timeout, progress)
-        have = start
+        have = _start(response, have)
         announced = response.headers.get("Content-Length", "")
         total = have + int(announced) if announced.isdigit() else None
         if total is not None and total > LARGEST:
@@ -151,12 +145,15 @@ def _transfer(url, part, timeout, progress):
     return None
 
 
-def _start(response):
-    """Where in the file this answer's first byte belongs: 0 unless it is Partial Content (-1: it does not say)."""
+def _start(response, have):
+    """Where in the file this answer's first byte belongs: 0 unless it is Partial Content, which says where.
+
+    If that is a lie, or leaves a gap, the checksum will be wrong.
+    """
     if response.status != 206:
         return 0
     start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(start[1]) if start else -1
+    return int(start[1]) if start else have
 
 
 def _pieces(response, timeout):

@@ -11,6 +11,7 @@ import collections
 import concurrent.futures
 import contextlib
 import itertools
+import sys
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _ahead(make, items, workers, depth):
     if not workers:
         yield from map(make, items)
         return
-    items = iter(items)
+    items, at_exit = iter(items), sys.is_finalizing  # a local name: at the interpreter's end there are no globals left
     pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="tinyattn-loader")
     try:
         coming = collections.deque(pool.submit(make, item) for item in itertools.islice(items, depth))
@@ -47,7 +48,8 @@ def _ahead(make, items, workers, depth):
             coming.extend(pool.submit(make, item) for item in itertools.islice(items, 1))
             yield ready
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if not at_exit():  # then concurrent.futures has joined its threads already
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class DataLoader:
