@@ -14,160 +14,203 @@ from numba import prange
 
 from .array import empty
 from .jit import inner, kernel
-
-exp_ = np.exp  # inlined by Numba
+from .launch import flat, launch
+from .mathfun import exp_
+from .shuffle import largest, transpose
+from .simd import REGISTERS, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
 
 __all__ = ["attention_forward", "attention_forward_plain", "attention_backward"]
 
 TILE = 64  # queries, and keys, taken together
+ROWS = 8 if REGISTERS >= 32 else 4  # of a register tile
+VECTORS = 2
+
+# Inside a thread every matrix is a packed copy: one-dimensional, its rows padded to whole vectors and their number to
+# ROWS, so that no product has an edge. What lies in the padding is never read by anything but padding.
 
 
 @inner
-def _transpose(a, start, count, t):
-    """t[d, j] = a[start + j, d] for j < count."""
-    for j in range(count):
-        for d in range(a.shape[1]):
-            t[d, j] = a[start + j, d]
+def _padded(count, unit):
+    return (count + unit - 1) // unit * unit
 
 
 @inner
-def _add_product(a, b, rows, depth, columns, first, c):
-    """c[first + i, j] += Σ_l a[i, l]·b[l, j] for i < rows, l < depth, j < columns; four terms in each visit to c."""
+def _pack(x, start, count, scale, width, packed):
+    """packed[i·width + c] = x[start + i, c]·scale"""
+    for i in range(count):
+        row = packed[i * width:i * width + x.shape[1]]
+        for c in range(len(row)):
+            row[c] = x[start + i, c] * scale
+
+
+@inner
+def _multiply(a, row_step, depth_step, b, b_step, rows, depth, columns, first, c, c_step):
+    """c[i, j] += Σ_l a[i·row_step + l·depth_step] · b[l·b_step + j]; with `first`, c is not read but begun."""
+    lanes = vector_lanes(c)
+    wide = VECTORS * lanes
+    for i in range(0, rows, ROWS):
+        for j in range(0, columns - wide + 1, wide):
+            tile = tile_zero(c, ROWS, VECTORS)
+            if not first:
+                tile = tile_load(c, i * c_step + j, c_step, ROWS, VECTORS)
+            for l in range(depth):
+                tile = multiply_add(tile, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
+            tile_store(tile, c, i * c_step + j, c_step, ROWS, wide)
+        for j in range(columns // wide * wide, columns, lanes):
+            narrow = tile_zero(c, ROWS, 1)
+            if not first:
+                narrow = tile_load(c, i * c_step + j, c_step, ROWS, 1)
+            for l in range(depth):
+                narrow = multiply_add(narrow, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
+            tile_store(narrow, c, i * c_step + j, c_step, ROWS, lanes)
+
+
+@inner
+def _hide(s, mask, masked, causal, i0, rows, j0, columns):
+    """Add the mask to the scores s (rows, TILE), and set those of later keys to −∞ where `causal`."""
     for i in range(rows):
-        c_ = c[first + i]
-        l = 0
-        while l + 4 <= depth:
-            a0, a1, a2, a3 = a[i, l], a[i, l + 1], a[i, l + 2], a[i, l + 3]
-            b0, b1, b2, b3 = b[l], b[l + 1], b[l + 2], b[l + 3]
-            for j in range(columns):
-                c_[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j])
-            l += 4
-        while l < depth:
-            a0, b0 = a[i, l], b[l]
-            for j in range(columns):
-                c_[j] += a0 * b0[j]
-            l += 1
-
-
-@inner
-def _scores(q, kt, mask, masked, causal, scale, i0, rows, j0, columns, s):
-    """s[i, j] = scale · q[i0 + i]·k[j0 + j] + mask, −∞ where not to be seen. kt (D, TILE) are the keys, transposed."""
-    s[:rows, :] = 0
-    _add_product(q[i0:], kt, rows, q.shape[1], columns, 0, s)
-    for i in range(rows):
-        s_ = s[i]
-        for j in range(columns):
-            s_[j] *= scale
+        row = s[i * TILE:i * TILE + columns]
         if masked:
-            m_ = mask[i0 + i]
-            for j in range(columns):
-                s_[j] += m_[j0 + j]
+            for j in range(len(row)):
+                row[j] += mask[i0 + i, j0 + j]
         if causal:
-            for j in range(max(0, i0 + i + 1 - j0), columns):
-                s_[j] = -np.inf
+            for j in range(max(0, i0 + i + 1 - j0), len(row)):
+                row[j] = -np.inf
 
 
 @inner
 def _query_tile(q, k, v, mask, masked, causal, scale, i0, o, lse):
-    T, S, D = q.shape[0], k.shape[0], q.shape[1]
-    zero, lowest = q.dtype.type(0), q.dtype.type(-np.inf)
-    rows = min(TILE, T - i0)
-    kt, s = np.empty((D, TILE), q.dtype), np.empty((TILE, TILE), q.dtype)
-    largest, total = np.full(rows, lowest), np.zeros(rows, q.dtype)
-    o[i0:i0 + rows, :] = 0
+    """One tile of queries of one head over all keys. q (T, D), k (S, D), v (S, E), mask (T, S), o (T, E), lse (T,)."""
+    T, S, D, E = q.shape[0], k.shape[0], q.shape[1], v.shape[1]
+    one, zero, lowest = q.dtype.type(1), q.dtype.type(0), q.dtype.type(-np.inf)
+    rows, height, width = min(TILE, T - i0), _padded(min(TILE, T - i0), ROWS), _padded(E, vector_lanes(q))
+    queries, keys, values = np.empty(TILE * D, q.dtype), np.empty(D * TILE, q.dtype), np.empty(TILE * width, q.dtype)
+    s, result = np.empty(TILE * TILE, q.dtype), np.zeros(TILE * width, q.dtype)
+    largest_score, total = np.full(rows, lowest), np.zeros(rows, q.dtype)
+    _pack(q, i0, rows, scale, D, queries)
+    flat = k.reshape(S * D)
     last = min(S, i0 + rows) if causal else S
     for j0 in range(0, last, TILE):
         columns = min(TILE, last - j0)
-        _transpose(k, j0, columns, kt)
-        _scores(q, kt, mask, masked, causal, scale, i0, rows, j0, columns, s)
+        transpose(flat, j0 * D, D, columns, D, keys, TILE)
+        _pack(v, j0, columns, one, width, values)
+        _multiply(queries, D, 1, keys, TILE, height, D, _padded(columns, vector_lanes(q)), True, s, TILE)
+        _hide(s, mask, masked, causal, i0, rows, j0, columns)
         for i in range(rows):
-            s_, o_ = s[i], o[i0 + i]
-            new = largest[i]
-            for j in range(columns):
-                new = s_[j] if s_[j] > new or s_[j] != s_[j] else new
+            row, sums = s[i * TILE:i * TILE + columns], result[i * width:(i + 1) * width]
+            new = max(largest_score[i], largest(row))
             if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
-                for j in range(columns):
-                    s_[j] = 0
+                row[:] = 0
                 continue
-            shrink = exp_(largest[i] - new)
             part = zero
-            for j in range(columns):
-                e = exp_(s_[j] - new)
-                s_[j] = e
-                part += e
-            total[i] = total[i] * shrink + part
-            largest[i] = new
-            for e in range(o.shape[1]):
-                o_[e] *= shrink
-        _add_product(s, v[j0:], rows, columns, v.shape[1], i0, o)
+            for j in range(len(row)):
+                row[j] = exp_(row[j] - new)
+                part += row[j]
+            if new != largest_score[i]:
+                shrink = exp_(largest_score[i] - new)
+                total[i] *= shrink
+                for e in range(len(sums)):
+                    sums[e] *= shrink
+            total[i] += part
+            largest_score[i] = new
+        _multiply(s, TILE, 1, values, width, height, columns, width, False, result, width)
     for i in range(rows):
-        if total[i] == zero:
-            lse[i0 + i] = lowest
-        else:
-            lse[i0 + i] = largest[i] + np.log(total[i])
-            inverse = q.dtype.type(1) / total[i]
-            for e in range(o.shape[1]):
-                o[i0 + i, e] *= inverse
+        inverse = zero if total[i] == zero else one / total[i]
+        lse[i0 + i] = lowest if total[i] == zero else largest_score[i] + np.log(total[i])
+        for e in range(E):
+            o[i0 + i, e] = result[i * width + e] * inverse
 
 
-@kernel
-def _forward(q, k, v, mask, masked, causal, scale, o, lse):
-    B, H, T, _ = q.shape
+@inner
+def _head(x, head, rows, columns):
+    """Matrix number `head` of a flat array of matrices; the array may hold just one for all."""
+    at = head * rows * columns % len(x)
+    return x[at:at + rows * columns].reshape((rows, columns))
+
+
+@inner
+def _mask_of(mask, sizes, head):
+    """The mask (T, S) of a head: it may be shared by batches or by heads, or not be there (then this is never read)."""
+    H, T, S = sizes[1], sizes[2], sizes[3]
+    if not sizes[6]:
+        return mask.reshape((1, len(mask)))
+    return _head(mask, head // H % sizes[8] * sizes[9] + head % H % sizes[9], T, S)
+
+
+@inner
+def _forward(t, sizes, scale, q, k, v, mask, o, lse):
+    """Task t is a tile of queries of a head. sizes: B H T S D E masked causal, and the mask's B and H."""
+    T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
     tiles = (T + TILE - 1) // TILE
-    for piece in prange(B * H * tiles):
-        i = np.int64(piece)
-        b, h, i0 = i // (H * tiles), i // tiles % H, i % tiles * TILE
-        _query_tile(q[b, h], k[b, h], v[b, h], mask[b % mask.shape[0], h % mask.shape[1]], masked, causal,
-                    scale[0], i0, o[b, h], lse[b, h])
+    head, i0 = t // tiles, t % tiles * TILE
+    _query_tile(_head(q, head, T, D), _head(k, head, S, D), _head(v, head, S, E), _mask_of(mask, sizes, head), sizes[6],
+                sizes[7], scale[0], i0, _head(o, head, T, E), lse[head * T:(head + 1) * T])
 
 
 @inner
 def _head_backward(do, q, k, v, o, lse, mask, masked, causal, scale, dq, dk, dv):
+    """All gradients of one head: keys in the outer loop, so that each dk and dv is summed in one place."""
     T, S, D, E = q.shape[0], k.shape[0], q.shape[1], v.shape[1]
-    kt, vt = np.empty((D, TILE), q.dtype), np.empty((E, TILE), q.dtype)
-    p, ds = np.empty((TILE, TILE), q.dtype), np.empty((TILE, TILE), q.dtype)
-    pt, dst = np.empty((TILE, TILE), q.dtype), np.empty((TILE, TILE), q.dtype)
+    one, lanes = q.dtype.type(1), vector_lanes(q)
+    wide_d, wide_e = _padded(D, lanes), _padded(E, lanes)
+    keys_t, values_t = np.empty(D * TILE, q.dtype), np.empty(E * TILE, q.dtype)
+    keys, queries = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_d, q.dtype)
+    gradients = np.empty(TILE * wide_e, q.dtype)
+    p, ds = np.empty(TILE * TILE, q.dtype), np.empty(TILE * TILE, q.dtype)
+    sum_q = np.zeros((T + TILE) * wide_d, q.dtype)
+    sum_k, sum_v = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_e, q.dtype)
+    flat_k, flat_v = k.reshape(S * D), v.reshape(S * E)
     delta = np.empty(T, q.dtype)
     for i in range(T):
         d = q.dtype.type(0)
         for e in range(E):
             d += do[i, e] * o[i, e]
         delta[i] = d
-    dq[:, :] = 0
-    dk[:, :] = 0
-    dv[:, :] = 0
     for j0 in range(0, S, TILE):
         columns = min(TILE, S - j0)
-        _transpose(k, j0, columns, kt)
-        _transpose(v, j0, columns, vt)
+        transpose(flat_k, j0 * D, D, columns, D, keys_t, TILE)
+        transpose(flat_v, j0 * E, E, columns, E, values_t, TILE)
+        _pack(k, j0, columns, one, wide_d, keys)
+        sum_k[:] = 0
+        sum_v[:] = 0
         for i0 in range(j0 if causal else 0, T, TILE):
             rows = min(TILE, T - i0)
-            _scores(q, kt, mask, masked, causal, scale, i0, rows, j0, columns, p)
-            ds[:rows, :] = 0
-            _add_product(do[i0:], vt, rows, E, columns, 0, ds)
+            height, width, depth = _padded(rows, ROWS), _padded(columns, lanes), _padded(columns, ROWS)
+            _pack(q, i0, rows, scale, wide_d, queries)
+            _pack(do, i0, rows, one, wide_e, gradients)
+            _multiply(queries, wide_d, 1, keys_t, TILE, height, D, width, True, p, TILE)
+            _multiply(gradients, wide_e, 1, values_t, TILE, height, E, width, True, ds, TILE)
+            _hide(p, mask, masked, causal, i0, rows, j0, columns)
             for i in range(rows):
-                p_, ds_, l, d = p[i], ds[i], lse[i0 + i], delta[i0 + i]
+                p_, ds_ = p[i * TILE:i * TILE + columns], ds[i * TILE:i * TILE + columns]
+                l, d = lse[i0 + i], delta[i0 + i]
                 if l == -np.inf:  # a query that saw no key
-                    for j in range(columns):
-                        p_[j], ds_[j] = 0, 0
+                    p_[:] = 0
+                    ds_[:] = 0
                     continue
-                for j in range(columns):
-                    p_[j] = exp_(p_[j] - l)
-                    ds_[j] = p_[j] * (ds_[j] - d) * scale
-            _transpose(p, 0, rows, pt)
-            _transpose(ds, 0, rows, dst)
-            _add_product(pt, do[i0:], columns, rows, E, j0, dv)
-            _add_product(dst, q[i0:], columns, rows, D, j0, dk)
-            _add_product(ds, k[j0:], rows, columns, D, i0, dq)
+                for j in range(len(p_)):
+                    weight = exp_(p_[j] - l)
+                    p_[j], ds_[j] = weight, weight * (ds_[j] - d)
+            _multiply(p, 1, TILE, gradients, wide_e, depth, rows, wide_e, False, sum_v, wide_e)
+            _multiply(ds, 1, TILE, queries, wide_d, depth, rows, wide_d, False, sum_k, wide_d)
+            _multiply(ds, TILE, 1, keys, wide_d, height, columns, wide_d, False, sum_q[i0 * wide_d:], wide_d)
+        for j in range(columns):
+            for d in range(D):
+                dk[j0 + j, d] = sum_k[j * wide_d + d]
+            for e in range(E):
+                dv[j0 + j, e] = sum_v[j * wide_e + e]
+    for i in range(T):
+        for d in range(D):
+            dq[i, d] = sum_q[i * wide_d + d] * scale
 
 
-@kernel
-def _backward(do, q, k, v, o, lse, mask, masked, causal, scale, dq, dk, dv):
-    B, H = q.shape[:2]
-    for head in prange(B * H):
-        b, h = np.int64(head) // H, np.int64(head) % H
-        _head_backward(do[b, h], q[b, h], k[b, h], v[b, h], o[b, h], lse[b, h],
-                       mask[b % mask.shape[0], h % mask.shape[1]], masked, causal, scale[0], dq[b, h], dk[b, h], dv[b, h])
+@inner
+def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
+    """sizes as in `_forward`."""
+    T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
+    _head_backward(_head(do, head, T, E), _head(q, head, T, D), _head(k, head, S, D), _head(v, head, S, E),
+                   _head(o, head, T, E), lse[head * T:(head + 1) * T], _mask_of(mask, sizes, head), sizes[6], sizes[7],
+                   scale[0], _head(dq, head, T, D), _head(dk, head, S, D), _head(dv, head, S, E))
 
 
 @kernel
@@ -206,10 +249,11 @@ def _forward_plain(q, k, v, mask, masked, causal, scale, p, o, lse):
             lse[b, h, i] = largest + np.log(total)
 
 
-def _options(q, mask, causal, scale):
-    """What the compiled loops take for mask, causal and scale; a one-number mask stands for none."""
+def _options(q, k, v, mask, causal, scale):
+    """What the loops take besides the arrays: sizes, scale, and a mask, of one number if there is none."""
     given = np.zeros((1, 1, 1, 1), q.dtype) if mask is None else mask
-    return given, mask is not None, bool(causal), np.full(1, scale, q.dtype)
+    sizes = np.array([*q.shape[:3], *k.shape[2:], v.shape[3], mask is not None, causal, *given.shape[:2]])
+    return sizes, np.full(1, scale, q.dtype), given
 
 
 def attention_forward(q, k, v, mask, causal, scale):
@@ -220,7 +264,9 @@ def attention_forward(q, k, v, mask, causal, scale):
     that sees no key at all has o = 0, lse = −∞.
     """
     o, lse = empty(q.shape[:3] + v.shape[3:], q.dtype), empty(q.shape[:3], q.dtype)
-    _forward(q, k, v, *_options(q, mask, causal, scale), o, lse)
+    sizes, scale, mask = _options(q, k, v, mask, causal, scale)
+    launch(_forward, q.shape[0] * q.shape[1] * -(-q.shape[2] // TILE), sizes, scale, flat(q), flat(k), flat(v), flat(mask),
+           flat(o), flat(lse))
     return o, lse
 
 
@@ -228,7 +274,8 @@ def attention_forward_plain(q, k, v, mask, causal, scale):
     """`attention_forward` as the formula reads, with the whole T × S matrix of weights in memory."""
     o, lse = empty(q.shape[:3] + v.shape[3:], q.dtype), empty(q.shape[:3], q.dtype)
     p = empty(q.shape[:3] + k.shape[2:3], q.dtype)
-    _forward_plain(q, k, v, *_options(q, mask, causal, scale), p, o, lse)
+    sizes, scale, given = _options(q, k, v, mask, causal, scale)
+    _forward_plain(q, k, v, given, mask is not None, causal, scale, p, o, lse)
     return o, lse
 
 
@@ -241,5 +288,6 @@ def attention_backward(do, q, k, v, o, lse, mask, causal, scale):
     do and o (B, H, T, E), lse (B, H, T), the rest as in the forward pass. Returns dq, dk, dv, shaped as q, k, v.
     """
     dq, dk, dv = empty(q.shape, q.dtype), empty(k.shape, k.dtype), empty(v.shape, v.dtype)
-    _backward(do, q, k, v, o, lse, *_options(q, mask, causal, scale), dq, dk, dv)
+    sizes, scale, mask = _options(q, k, v, mask, causal, scale)
+    launch(_backward, q.shape[0] * q.shape[1], sizes, scale, *(flat(a) for a in (do, q, k, v, o, lse, mask, dq, dk, dv)))
     return dq, dk, dv

@@ -9,131 +9,131 @@ The threads share out the images.
 Hu et al.: Squeeze-and-excitation networks (arXiv 1709.01507). Woo et al.: CBAM (arXiv 1807.06521).
 """
 import numpy as np
-from numba import prange
 
 from .array import empty
-from .jit import inner, kernel
+from .jit import inner
+from .launch import flat, launch
+from .shuffle import transpose
 
 __all__ = ["pool_pixels_forward", "pool_pixels_backward", "pool_channels_forward", "pool_channels_backward",
            "apply_gates_forward", "apply_gates_backward"]
 
+TILE = 128  # numbers that pool_pixels treats side by side, about
+GROUP = 64  # pixels that pool_channels treats side by side
+
 
 @inner
-def _image_pool_pixels(x, with_max, mean, largest, argmax):
-    P, C = x.shape
-    mean[:] = 0
-    for p in range(P):
-        pixel = x[p]
-        for c in range(C):
-            mean[c] += pixel[c]
-    for c in range(C):
-        mean[c] /= x.dtype.type(P)
-    if not with_max:
-        return
-    for c in range(C):
-        largest[c], argmax[c] = x[0, c], 0
-    for p in range(1, P):
-        pixel = x[p]
-        for c in range(C):
-            v = pixel[c]
-            better = (v > largest[c]) | ((v != v) & (largest[c] == largest[c]))
-            largest[c], argmax[c] = v if better else largest[c], p if better else argmax[c]
-
-
-@kernel
-def _pool_pixels(x, with_max, mean, largest, argmax):
-    for n in prange(len(x)):
-        _image_pool_pixels(x[n], with_max, mean[n], largest[n], argmax[n])
-
-
-@kernel
-def _pool_pixels_backward(dmean, dmax, argmax, with_max, dx):
-    N, P, C = dx.shape
-    for n in prange(N):
-        for p in range(P):
-            for c in range(C):
-                dx[n, p, c] = dmean[n, c] / dx.dtype.type(P)
+def _pool_pixels(n, sizes, x, mean, largest, argmax):
+    """Image n. A few pixels make a tile: each place of the tile has a sum and a maximum, folded at the end."""
+    P, C, with_max = sizes[0], sizes[1], sizes[2]
+    rows = min(P, max(1, TILE // C))
+    image, size = x[n * P * C:(n + 1) * P * C], rows * C
+    sums, best, where = image[:size].copy(), image[:size].copy(), np.zeros(size, np.int32)
+    t = np.int32(0)
+    for at in range(size, P * C, size):
+        part = image[at:at + size]
+        t += np.int32(1)
         if with_max:
-            for c in range(C):
-                dx[n, argmax[n, c], c] += dmax[n, c]
+            for j in range(len(part)):
+                v, b = part[j], best[j]
+                better = (v > b) | ((v != v) & (b == b))
+                sums[j] += v
+                best[j], where[j] = v if better else b, t if better else where[j]
+        else:
+            for j in range(len(part)):
+                sums[j] += part[j]
+    for c in range(C):
+        total, b, i = sums[c], best[c], np.int64(where[c]) * rows
+        for r in range(1, rows):
+            v, k = best[r * C + c], np.int64(where[r * C + c]) * rows + r
+            total += sums[r * C + c]
+            if v > b or (v == b and k < i) or (v != v and (b == b or k < i)):  # the first on ties
+                b, i = v, k
+        mean[n * C + c] = total / x.dtype.type(P)
+        if with_max:
+            largest[n * C + c], argmax[n * C + c] = b, i
 
 
 @inner
-def _image_pool_channels(x, gate, maps, argmax):
-    P, C = x.shape
-    for p in range(P):
-        pixel = x[p]
-        total = x.dtype.type(0)
-        largest, where = pixel[0] * gate[0], 0
+def _pool_pixels_backward(n, sizes, dmean, dmax, argmax, dx):
+    P, C, with_max = sizes[0], sizes[1], sizes[2]
+    image, share = dx[n * P * C:(n + 1) * P * C], dmean[n * C:(n + 1) * C].copy()
+    for c in range(C):
+        share[c] /= dx.dtype.type(P)
+    for p in range(0, P * C, C):
+        image[p:p + C] = share
+    if with_max:
         for c in range(C):
-            v = pixel[c] * gate[c]
-            total += v
-            if v > largest or (v != v and largest == largest):
-                largest, where = v, c
-        maps[p, 0], maps[p, 1], argmax[p] = total / x.dtype.type(C), largest, where
-
-
-@kernel
-def _pool_channels(x, gate, maps, argmax):
-    for n in prange(len(x)):
-        _image_pool_channels(x[n], gate[n % len(gate)], maps[n], argmax[n])
+            image[argmax[n * C + c] * C + c] += dmax[n * C + c]
 
 
 @inner
-def _image_pool_channels_backward(dmaps, argmax, x, gate, dx, dgate):
-    P, C = x.shape
-    dgate[:] = 0
-    for p in range(P):
-        pixel, result = x[p], dx[p]
-        g = dmaps[p, 0] / x.dtype.type(C)
+def _pool_channels(n, sizes, x, gate, maps, argmax):
+    """Image n, its pixels side by side instead of its channels: every step is one of whole vectors."""
+    P, C = sizes[0], sizes[1]
+    gate = gate[n * C % len(gate):]
+    t = np.empty(C * GROUP, x.dtype)
+    sums, best, where = np.empty(GROUP, x.dtype), np.empty(GROUP, x.dtype), np.empty(GROUP, np.int32)
+    for p in range(n * P, (n + 1) * P, GROUP):
+        count = min(GROUP, (n + 1) * P - p)
+        transpose(x, p * C, C, count, C, t, GROUP)                        # (C, GROUP)
+        for i in range(count):
+            sums[i] = best[i] = t[i] * gate[0]
+            where[i] = 0
+        for c in range(1, C):
+            row, g, k = t[c * GROUP:c * GROUP + count], gate[c], np.int32(c)
+            for i in range(len(row)):
+                v, b = row[i] * g, best[i]
+                better = (v > b) | ((v != v) & (b == b))
+                sums[i] += v
+                best[i], where[i] = v if better else b, k if better else where[i]
+        for i in range(count):
+            maps[2 * (p + i)], maps[2 * (p + i) + 1] = sums[i] / x.dtype.type(C), best[i]
+            argmax[p + i] = where[i]
+
+
+@inner
+def _pool_channels_backward(n, sizes, dmaps, argmax, x, gate, dx, dgate):
+    P, C = sizes[0], sizes[1]
+    gate, total = gate[n * C % len(gate):][:C], dgate[n * C:(n + 1) * C]
+    total[:] = 0
+    for p in range(n * P, (n + 1) * P):
+        pixel, result, top = x[p * C:(p + 1) * C], dx[p * C:(p + 1) * C], argmax[p]
+        g = dmaps[2 * p] / x.dtype.type(C)
         for c in range(C):
-            dgate[c] += g * pixel[c]
+            total[c] += g * pixel[c]
             result[c] = g * gate[c]
-        dgate[argmax[p]] += dmaps[p, 1] * pixel[argmax[p]]
-        result[argmax[p]] += dmaps[p, 1] * gate[argmax[p]]
-
-
-@kernel
-def _pool_channels_backward(dmaps, argmax, x, gate, dx, dgate):
-    for n in prange(len(x)):
-        _image_pool_channels_backward(dmaps[n], argmax[n], x[n], gate[n % len(gate)], dx[n], dgate[n])
+        total[top] += dmaps[2 * p + 1] * pixel[top]
+        result[top] += dmaps[2 * p + 1] * gate[top]
 
 
 @inner
-def _image_apply(x, channel, pixel, y):
-    P, C = x.shape
+def _apply_gates(n, sizes, x, channel, pixel, y):
+    P, C = sizes[0], sizes[1]
+    channel, pixel = channel[n * C % len(channel):][:C], pixel[n * P % len(pixel):]
     for p in range(P):
-        part, result, factor = x[p], y[p], pixel[p]
+        at, factor = (n * P + p) * C, pixel[p]
+        part, result = x[at:at + C], y[at:at + C]
         for c in range(C):
             result[c] = part[c] * channel[c] * factor
 
 
-@kernel
-def _apply_gates(x, channel, pixel, y):
-    for n in prange(len(x)):
-        _image_apply(x[n], channel[n % len(channel)], pixel[n % len(pixel)], y[n])
-
-
 @inner
-def _image_apply_backward(dy, x, channel, pixel, dx, dchannel, dpixel):
-    P, C = x.shape
-    dchannel[:] = 0
+def _apply_gates_backward(n, sizes, dy, x, channel, pixel, dx, dchannel, dpixel):
+    P, C = sizes[0], sizes[1]
+    channel, pixel = channel[n * C % len(channel):][:C], pixel[n * P % len(pixel):]
+    sums = dchannel[n * C:(n + 1) * C]
+    sums[:] = 0
     for p in range(P):
-        gradient, part, result, factor = dy[p], x[p], dx[p], pixel[p]
+        at, factor = (n * P + p) * C, pixel[p]
+        gradient, part, result = dy[at:at + C], x[at:at + C], dx[at:at + C]
         total = x.dtype.type(0)
         for c in range(C):
             g = gradient[c] * channel[c]
             total += g * part[c]
-            dchannel[c] += gradient[c] * factor * part[c]
+            sums[c] += gradient[c] * factor * part[c]
             result[c] = g * factor
-        dpixel[p] = total
-
-
-@kernel
-def _apply_gates_backward(dy, x, channel, pixel, dx, dchannel, dpixel):
-    for n in prange(len(x)):
-        _image_apply_backward(dy[n], x[n], channel[n % len(channel)], pixel[n % len(pixel)], dx[n],
-                              dchannel[n], dpixel[n])
+        dpixel[n * P + p] = total
 
 
 def pool_pixels_forward(x, with_max=True):
@@ -141,9 +141,9 @@ def pool_pixels_forward(x, with_max=True):
 
     Returns mean (N, C), max (N, C), argmax int64 (N, C), the first on ties; the last two are None without `with_max`.
     """
-    N, _, C = x.shape
+    N, P, C = x.shape
     mean, largest, argmax = empty((N, C), x.dtype), empty((N, C), x.dtype), empty((N, C), np.int64)
-    _pool_pixels(x, with_max, mean, largest, argmax)
+    launch(_pool_pixels, N, np.array([P, C, with_max]), flat(x), flat(mean), flat(largest), flat(argmax))
     return (mean, largest, argmax) if with_max else (mean, None, None)
 
 
@@ -154,15 +154,17 @@ def pool_pixels_backward(dmean, dmax, argmax, P):
     """
     N, C = dmean.shape
     dx = empty((N, P, C), dmean.dtype)
-    with_max = dmax is not None
-    _pool_pixels_backward(dmean, dmax if with_max else dmean, argmax if with_max else np.zeros((1, 1), np.int64),
-                          with_max, dx)
+    if dmax is None:
+        dmax, argmax, with_max = dmean, np.zeros(1, np.int64), False
+    else:
+        with_max = True
+    launch(_pool_pixels_backward, N, np.array([P, C, with_max]), flat(dmean), flat(dmax), flat(argmax), flat(dx))
     return dx
 
 
-def _ones(shape, dtype):
-    """The gate that is not there: one row, which every image shares."""
-    return np.ones((1, shape), dtype)
+def _gate(gate, size, dtype):
+    """A gate (N, size) as the loops take it; one that is not there is a row of ones, which every image shares."""
+    return np.ones(size, dtype) if gate is None else flat(gate)
 
 
 def pool_channels_forward(x, gate):
@@ -172,7 +174,7 @@ def pool_channels_forward(x, gate):
     """
     N, P, C = x.shape
     maps, argmax = empty((N, P, 2), x.dtype), empty((N, P), np.int64)
-    _pool_channels(x, _ones(C, x.dtype) if gate is None else gate, maps, argmax)
+    launch(_pool_channels, N, np.array([P, C]), flat(x), _gate(gate, C, x.dtype), flat(maps), flat(argmax))
     return maps, argmax
 
 
@@ -182,17 +184,18 @@ def pool_channels_backward(dmaps, argmax, x, gate):
     dmaps (N, P, 2), argmax (N, P), x (N, P, C), gate (N, C) or None. Returns dx (N, P, C), dgate (N, C) (None without
     a gate).
     """
-    N, _, C = x.shape
+    N, P, C = x.shape
     dx, dgate = empty(x.shape, x.dtype), empty((N, C), x.dtype)
-    _pool_channels_backward(dmaps, argmax, x, _ones(C, x.dtype) if gate is None else gate, dx, dgate)
+    launch(_pool_channels_backward, N, np.array([P, C]), flat(dmaps), flat(argmax), flat(x), _gate(gate, C, x.dtype),
+           flat(dx), flat(dgate))
     return dx, None if gate is None else dgate
 
 
 def apply_gates_forward(x, channel, pixel, out=None):
     """y[n,p,c] = x[n,p,c] · channel[n,c] · pixel[n,p]. x (N, P, C), channel (N, C) or None, pixel (N, P) or None."""
-    _, P, C = x.shape
+    N, P, C = x.shape
     y = empty(x.shape, x.dtype) if out is None else out
-    _apply_gates(x, _ones(C, x.dtype) if channel is None else channel, _ones(P, x.dtype) if pixel is None else pixel, y)
+    launch(_apply_gates, N, np.array([P, C]), flat(x), _gate(channel, C, x.dtype), _gate(pixel, P, x.dtype), flat(y))
     return y
 
 
@@ -205,6 +208,6 @@ def apply_gates_backward(dy, x, channel, pixel):
     """
     N, P, C = x.shape
     dx, dchannel, dpixel = empty(x.shape, x.dtype), empty((N, C), x.dtype), empty((N, P), x.dtype)
-    _apply_gates_backward(dy, x, _ones(C, x.dtype) if channel is None else channel,
-                          _ones(P, x.dtype) if pixel is None else pixel, dx, dchannel, dpixel)
+    launch(_apply_gates_backward, N, np.array([P, C]), flat(dy), flat(x), _gate(channel, C, x.dtype),
+           _gate(pixel, P, x.dtype), flat(dx), flat(dchannel), flat(dpixel))
     return dx, None if channel is None else dchannel, None if pixel is None else dpixel

@@ -8,61 +8,61 @@ loss 0 and gradient 0.
 Szegedy et al.: Rethinking the Inception architecture, section 7 (arXiv 1512.00567).
 """
 import numpy as np
-from numba import prange
 
 from .array import empty
-from .jit import inner, kernel
+from .jit import inner
+from .launch import flat, launch
+from .mathfun import exp_
 from .softmax import BLOCK, log_softmax_forward
-
-exp_ = np.exp  # inlined by Numba
 
 __all__ = ["cross_entropy_forward", "cross_entropy_backward"]
 
 
 @inner
-def _losses(log_probs, target, weight, ignore_index, smoothing, losses):
-    B, C = log_probs.shape
+def _losses(t, sizes, log_probs, target, weight, smoothing, losses):
+    """Losses of the samples t·rows …"""
+    C, rows, ignore_index = sizes[0], sizes[1], sizes[2]
     kept, spread = smoothing.dtype.type(1) - smoothing[0], smoothing[0] / smoothing.dtype.type(C)
-    for b in range(B):
+    for b in range(t * rows, min((t + 1) * rows, len(target))):
         losses[b] = 0
         if target[b] == ignore_index:
             continue
         if kept > 0:  # else 0 · −∞ could make a NaN
-            losses[b] = -kept * weight[target[b]] * log_probs[b, target[b]]
+            losses[b] = -kept * weight[target[b]] * log_probs[b * C + target[b]]
         if spread > 0:
             total = smoothing.dtype.type(0)
             for c in range(C):
-                total += log_probs[b, c] * weight[c]
+                total += log_probs[b * C + c] * weight[c]
             losses[b] -= spread * total
 
 
 @inner
-def _row_gradient(scale, log_probs, target, weight, smoothing, sum_of_weights, dlogits):
-    C = len(log_probs)
+def _gradient(t, sizes, dlosses, log_probs, target, weight, smoothing, dlogits):
+    """Gradients of the samples t·rows …"""
+    C, rows, ignore_index = sizes[0], sizes[1], sizes[2]
     kept, spread = smoothing.dtype.type(1) - smoothing[0], smoothing[0] / smoothing.dtype.type(C)
-    total = kept * weight[target] + spread * sum_of_weights
-    for c in range(C):
-        dlogits[c] = scale * (exp_(log_probs[c]) * total - spread * weight[c])
-    dlogits[target] -= scale * kept * weight[target]
-
-
-@kernel
-def _gradient(dlosses, log_probs, target, weight, ignore_index, smoothing, rows, dlogits):
     sum_of_weights = weight.dtype.type(0)
-    for c in range(len(weight)):
+    for c in range(C):
         sum_of_weights += weight[c]
-    for block in prange((len(target) + rows - 1) // rows):
-        start = np.int64(block) * rows
-        for b in range(start, min(start + rows, len(target))):
-            if target[b] == ignore_index:
-                dlogits[b, :] = 0
-            else:
-                _row_gradient(dlosses[b], log_probs[b], target[b], weight, smoothing, sum_of_weights, dlogits[b])
+    for b in range(t * rows, min((t + 1) * rows, len(target))):
+        row, result = log_probs[b * C:(b + 1) * C], dlogits[b * C:(b + 1) * C]
+        if target[b] == ignore_index:
+            result[:] = 0
+            continue
+        label = kept * weight[target[b]]
+        total = label + spread * sum_of_weights
+        for c in range(C):
+            result[c] = dlosses[b] * (exp_(row[c]) * total - spread * weight[c])
+        result[target[b]] -= dlosses[b] * label
 
 
-def _parameters(log_probs, weight, label_smoothing):
-    weight = np.ones(log_probs.shape[1], log_probs.dtype) if weight is None else weight
-    return weight, np.full(1, label_smoothing, log_probs.dtype)
+def _launch(body, log_probs, target, weight, ignore_index, label_smoothing, arrays, result):
+    B, C = log_probs.shape
+    rows = max(1, BLOCK // C)
+    weight = np.ones(C, log_probs.dtype) if weight is None else weight
+    launch(body, -(-B // rows), np.array([C, rows, ignore_index]), *(flat(a) for a in arrays), flat(target),
+           flat(weight), np.full(1, label_smoothing, log_probs.dtype), flat(result))
+    return result
 
 
 def cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing):
@@ -72,8 +72,7 @@ def cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing)
     """
     log_probs = log_softmax_forward(logits)
     losses = empty((len(target),), logits.dtype)
-    weight, smoothing = _parameters(log_probs, weight, label_smoothing)
-    _losses(log_probs, target, weight, ignore_index, smoothing, losses)
+    _launch(_losses, log_probs, target, weight, ignore_index, label_smoothing, (log_probs,), losses)
     return losses, log_probs
 
 
@@ -82,8 +81,5 @@ def cross_entropy_backward(dlosses, log_probs, target, weight, ignore_index, lab
 
     dlosses (B,), log_probs (B, C) from the forward pass, the rest as there. Returns dlogits (B, C).
     """
-    dlogits = empty(log_probs.shape, log_probs.dtype)
-    weight, smoothing = _parameters(log_probs, weight, label_smoothing)
-    _gradient(dlosses, log_probs, target, weight, ignore_index, smoothing,
-              max(1, BLOCK // log_probs.shape[1]), dlogits)
-    return dlogits
+    return _launch(_gradient, log_probs, target, weight, ignore_index, label_smoothing, (dlosses, log_probs),
+                   empty(log_probs.shape, log_probs.dtype))

@@ -11,10 +11,10 @@ Ioffe, Szegedy: Batch normalization (arXiv 1502.03167). Ba, Kiros, Hinton: Layer
 Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances (1979).
 """
 import numpy as np
-from numba import prange
 
 from .array import empty
-from .jit import inner, kernel
+from .jit import inner
+from .launch import flat, launch
 
 __all__ = ["batch_norm_forward", "batch_norm_inference", "batch_norm_backward",
            "layer_norm_forward", "layer_norm_backward"]
@@ -36,48 +36,47 @@ def _repeat(parameter, tile, dtype):
 
 
 @inner
-def _block_moments(x, start, stop, tile, C, shift, first, second):
-    """Σ (x − shift) and Σ (x − shift)² of each channel over x[start:stop]; shift is the mean of the first tile.
+def _fold(tile, C, total):
+    """total[c] = Σ_r tile[r·C + c]"""
+    total[:] = tile[:C]
+    for r in range(1, len(tile) // C):
+        for c in range(C):
+            total[c] += tile[r * C + c]
 
-    Squares of uncentred numbers would lose the variance of large ones. As k of the n rows have mean `shift`, the
-    squared distance of shift from the true mean is at most n/k variances: a bound on what can be lost.
+
+@inner
+def _moments(t, sizes, x, partial):
+    """partial (blocks, 3, C), block t: shift, Σ (x − shift), Σ (x − shift)² of each channel.
+
+    shift is the mean of the block's first tile. Squares of uncentred numbers would lose the variance of large ones; as
+    k of the n rows have mean `shift`, its squared distance from the block's mean is at most n/k variances, and so at
+    most log₂(1 + n/k) bits of the variance are lost: seldom one, never more than seven.
     """
+    C, tile, start = sizes[0], sizes[1], t * sizes[2]
+    stop = min(start + sizes[2], len(x))
+    shift = partial[3 * t * C:3 * t * C + C]
     shifts, sums, squares = np.empty(tile, x.dtype), np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
     rows = min(tile, stop - start) // C
-    shift[:] = 0
-    for r in range(rows):
-        for c in range(C):
-            shift[c] += x[start + r * C + c]
+    _fold(x[start:start + rows * C], C, shift)
     for c in range(C):
         shift[c] /= x.dtype.type(rows)
-    for r in range(tile // C):
-        for c in range(C):
-            shifts[r * C + c] = shift[c]
+    for r in range(0, tile, C):
+        shifts[r:r + C] = shift
     for at in range(start, stop, tile):
         part = x[at:min(at + tile, stop)]
         for j in range(len(part)):
             d = part[j] - shifts[j]
             sums[j] += d
             squares[j] += d * d
-    first[:] = 0
-    second[:] = 0
-    for r in range(tile // C):
-        for c in range(C):
-            first[c] += sums[r * C + c]
-            second[c] += squares[r * C + c]
-
-
-@kernel
-def _moments(x, C, tile, block, partial):
-    """partial (blocks, 3, C): shift, Σ (x − shift), Σ (x − shift)² of each block."""
-    for b in prange(len(partial)):
-        start = np.int64(b) * block
-        _block_moments(x, start, min(start + block, len(x)), tile, C, partial[b, 0], partial[b, 1], partial[b, 2])
+    _fold(sums, C, partial[(3 * t + 1) * C:(3 * t + 2) * C])
+    _fold(squares, C, partial[(3 * t + 2) * C:(3 * t + 3) * C])
 
 
 @inner
-def _block_normalise(x, start, stop, tile, mean, scale, bias, relu, y):
-    zero = x.dtype.type(0)
+def _normalise(t, sizes, x, mean, scale, bias, y):
+    """Block t of y = (x − mean)·scale + bias, negative values zeroed with relu; parameters repeated to a tile."""
+    tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
+    stop = min(start + sizes[2], len(x))
     for at in range(start, stop, tile):
         part, result = x[at:min(at + tile, stop)], y[at:min(at + tile, stop)]
         if relu:
@@ -89,17 +88,11 @@ def _block_normalise(x, start, stop, tile, mean, scale, bias, relu, y):
                 result[j] = (part[j] - mean[j]) * scale[j] + bias[j]
 
 
-@kernel
-def _normalise(x, tile, block, mean, scale, bias, relu, y):
-    """y = (x − mean)·scale + bias, negative values zeroed where `relu`; parameters repeated to a tile."""
-    for b in prange((len(x) + block - 1) // block):
-        start = np.int64(b) * block
-        _block_normalise(x, start, min(start + block, len(x)), tile, mean, scale, bias, relu, y)
-
-
 @inner
-def _block_gradient_sums(dy, x, y, start, stop, tile, C, mean, relu, first, second):
-    zero = x.dtype.type(0)
+def _gradient_sums(t, sizes, dy, x, y, mean, partial):
+    """partial (blocks, 2, C), block t: Σ g and Σ g·(x − mean), where g = dy, with relu only where y > 0."""
+    C, tile, start, relu, zero = sizes[0], sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
+    stop = min(start + sizes[2], len(x))
     sums, products = np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
@@ -113,26 +106,15 @@ def _block_gradient_sums(dy, x, y, start, stop, tile, C, mean, relu, first, seco
             for j in range(len(part)):
                 sums[j] += gradient[j]
                 products[j] += gradient[j] * (part[j] - mean[j])
-    first[:] = 0
-    second[:] = 0
-    for r in range(tile // C):
-        for c in range(C):
-            first[c] += sums[r * C + c]
-            second[c] += products[r * C + c]
-
-
-@kernel
-def _gradient_sums(dy, x, y, C, tile, block, mean, relu, partial):
-    """partial (blocks, 2, C): Σ g and Σ g·(x − mean) of each block, g = dy where y > 0 (everywhere without `relu`)."""
-    for b in prange(len(partial)):
-        start = np.int64(b) * block
-        _block_gradient_sums(dy, x, y, start, min(start + block, len(x)), tile, C, mean, relu,
-                             partial[b, 0], partial[b, 1])
+    _fold(sums, C, partial[2 * t * C:(2 * t + 1) * C])
+    _fold(products, C, partial[(2 * t + 1) * C:(2 * t + 2) * C])
 
 
 @inner
-def _block_input_gradient(dy, x, y, start, stop, tile, mean, scale, slope, offset, relu, dx):
-    zero = x.dtype.type(0)
+def _input_gradient(t, sizes, dy, x, y, mean, scale, slope, offset, dx):
+    """Block t of dx = g·scale + (x − mean)·slope + offset, with g as in `_gradient_sums`."""
+    tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
+    stop = min(start + sizes[2], len(x))
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
         gradient, part, result, out = dy[at:end], x[at:end], y[at:end], dx[at:end]
@@ -145,22 +127,14 @@ def _block_input_gradient(dy, x, y, start, stop, tile, mean, scale, slope, offse
                 out[j] = gradient[j] * scale[j] + ((part[j] - mean[j]) * slope[j] + offset[j])
 
 
-@kernel
-def _input_gradient(dy, x, y, tile, block, mean, scale, slope, offset, relu, dx):
-    """dx = g·scale + (x − mean)·slope + offset, with g as in `_gradient_sums`."""
-    for b in prange((len(x) + block - 1) // block):
-        start = np.int64(b) * block
-        _block_input_gradient(dy, x, y, start, min(start + block, len(x)), tile, mean, scale, slope, offset, relu, dx)
-
-
 def _apply(x, mean, rstd, weight, bias, relu):
     C = x.shape[1]
-    tile, block, _ = _cut(x.size, C)
+    tile, block, blocks = _cut(x.size, C)
     y = empty(x.shape, x.dtype)
     scale = rstd if weight is None else rstd * weight
     bias = np.zeros(C) if bias is None else bias
-    _normalise(x.reshape(-1), tile, block, _repeat(mean, tile, x.dtype), _repeat(scale, tile, x.dtype),
-               _repeat(bias, tile, x.dtype), relu, y.reshape(-1))
+    launch(_normalise, blocks, np.array([C, tile, block, relu]), flat(x), _repeat(mean, tile, x.dtype),
+           _repeat(scale, tile, x.dtype), _repeat(bias, tile, x.dtype), flat(y))
     return y
 
 
@@ -173,7 +147,7 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
     partial = np.empty((blocks, 3, C), x.dtype)
-    _moments(x.reshape(-1), C, tile, block, partial)
+    launch(_moments, blocks, np.array([C, tile, block]), flat(x), flat(partial))
     shift, first, second = partial.astype(np.float64).transpose(1, 0, 2)             # (blocks, C) each
     count = np.full((blocks, 1), block // C, np.float64)                             # (blocks, 1) rows of each block
     count[-1] = M - (blocks - 1) * (block // C)
@@ -201,27 +175,27 @@ def batch_norm_backward(dy, x, y, mean, rstd, weight, relu=False):
     """
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
-    dy_, x_, y_ = dy.reshape(-1), x.reshape(-1), (y if relu else dy).reshape(-1)
+    sizes, images = np.array([C, tile, block, relu]), (flat(dy), flat(x), flat(y if relu else dy))
     means = _repeat(mean, tile, x.dtype)
     partial = np.empty((blocks, 2, C), x.dtype)
-    _gradient_sums(dy_, x_, y_, C, tile, block, means, relu, partial)
+    launch(_gradient_sums, blocks, sizes, *images, means, flat(partial))
     dbias, dweight = partial.sum(axis=0, dtype=np.float64)                           # (C,) each
     rstd = rstd.astype(np.float64)
     dweight *= rstd
     scale = rstd if weight is None else rstd * weight                                # (C,)
     dx = empty(x.shape, x.dtype)
-    _input_gradient(dy_, x_, y_, tile, block, means, _repeat(scale, tile, x.dtype),
-                    _repeat(-scale * rstd * dweight / M, tile, x.dtype), _repeat(-scale * dbias / M, tile, x.dtype),
-                    relu, dx.reshape(-1))
+    launch(_input_gradient, blocks, sizes, *images, means, _repeat(scale, tile, x.dtype),
+           _repeat(-scale * rstd * dweight / M, tile, x.dtype), _repeat(-scale * dbias / M, tile, x.dtype), flat(dx))
     return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
 
 @inner
-def _layer_rows(x, weight, bias, eps, start, stop, y, mean, rstd):
-    D = x.shape[1]
+def _layer_norm(t, sizes, x, weight, bias, eps, y, mean, rstd):
+    """Rows t·rows … of y, mean and rstd."""
+    D, rows = len(weight), sizes[0]
     count = x.dtype.type(D)
-    for i in range(start, stop):
-        row, result = x[i], y[i]
+    for i in range(t * rows, min((t + 1) * rows, len(mean))):
+        row, result = x[i * D:(i + 1) * D], y[i * D:(i + 1) * D]
         total = x.dtype.type(0)
         for j in range(D):
             total += row[j]
@@ -236,21 +210,16 @@ def _layer_rows(x, weight, bias, eps, start, stop, y, mean, rstd):
         mean[i], rstd[i] = m, r
 
 
-@kernel
-def _layer_norm(x, weight, bias, eps, rows, y, mean, rstd):
-    for b in prange((len(x) + rows - 1) // rows):
-        start = np.int64(b) * rows
-        _layer_rows(x, weight, bias, eps, start, min(start + rows, len(x)), y, mean, rstd)
-
-
 @inner
-def _layer_rows_backward(dy, x, mean, rstd, weight, start, stop, dx, dweight, dbias):
-    D = x.shape[1]
+def _layer_norm_backward(t, sizes, dy, x, mean, rstd, weight, dx, partial):
+    """Rows t·rows … of dx; partial (blocks, 2, D): Σ dy·x̂ and Σ dy over them."""
+    D, rows = len(weight), sizes[0]
     count = x.dtype.type(D)
+    dweight, dbias = partial[2 * t * D:(2 * t + 1) * D], partial[(2 * t + 1) * D:(2 * t + 2) * D]
     dweight[:] = 0
     dbias[:] = 0
-    for i in range(start, stop):
-        gradient, row, out = dy[i], x[i], dx[i]
+    for i in range(t * rows, min((t + 1) * rows, len(mean))):
+        gradient, row, out = dy[i * D:(i + 1) * D], x[i * D:(i + 1) * D], dx[i * D:(i + 1) * D]
         m, r = mean[i], rstd[i]
         total, product = x.dtype.type(0), x.dtype.type(0)
         for j in range(D):
@@ -266,22 +235,15 @@ def _layer_rows_backward(dy, x, mean, rstd, weight, start, stop, dx, dweight, db
             out[j] = (gradient[j] * weight[j] - total - d * product) * r
 
 
-@kernel
-def _layer_norm_backward(dy, x, mean, rstd, weight, rows, dx, partial):
-    """partial (blocks, 2, D): Σ dy·x̂ and Σ dy of each block of `rows` rows."""
-    for b in prange(len(partial)):
-        start = np.int64(b) * rows
-        _layer_rows_backward(dy, x, mean, rstd, weight, start, min(start + rows, len(x)), dx,
-                             partial[b, 0], partial[b, 1])
-
-
 def layer_norm_forward(x, weight, bias, eps):
     """Normalise each row of x. x (M, D); weight and bias (D,) or None. Returns y (M, D), mean (M,), rstd (M,)."""
     M, D = x.shape
     y, mean, rstd = empty(x.shape, x.dtype), empty((M,), x.dtype), empty((M,), x.dtype)
     weight = np.ones(D, x.dtype) if weight is None else weight
     bias = np.zeros(D, x.dtype) if bias is None else bias
-    _layer_norm(x, weight, bias, np.full(1, eps, x.dtype), max(1, BLOCK // D), y, mean, rstd)
+    rows = max(1, BLOCK // D)
+    launch(_layer_norm, -(-M // rows), np.array([rows]), flat(x), flat(weight), flat(bias), np.full(1, eps, x.dtype),
+           flat(y), mean, rstd)
     return y, mean, rstd
 
 
@@ -296,7 +258,9 @@ def layer_norm_backward(dy, x, mean, rstd, weight):
     rows = max(1, BLOCK // D)
     weight = np.ones(D, x.dtype) if weight is None else weight
     dx = empty(x.shape, x.dtype)
-    partial = np.empty((-(-M // rows), 2, D), x.dtype)
-    _layer_norm_backward(dy, x, mean, rstd, weight, rows, dx, partial)
+    blocks = -(-M // rows)
+    partial = np.empty((blocks, 2, D), x.dtype)
+    launch(_layer_norm_backward, blocks, np.array([rows]), flat(dy), flat(x), flat(mean), flat(rstd), flat(weight),
+           flat(dx), flat(partial))
     dweight, dbias = partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
     return dx, dweight, dbias

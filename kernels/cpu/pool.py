@@ -14,73 +14,70 @@ from numba import prange
 from ..windows import adaptive_windows, average_windows, pooled_size
 from .array import empty
 from .jit import inner, kernel
+from .launch import flat, launch
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
            "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward"]
 
 
 @inner
-def _max_of_four(a, b, c, d, at, W, y, indices):
-    """Largest of four neighbouring pixels; `at` is the plane index of a, b stands beside it, c and d below."""
-    for k in range(len(y)):
-        best, where = a[k], np.int32(at)
-        v = b[k]
-        better = (v > best) | (v != v)
-        best, where = v if better else best, np.int32(at + 1) if better else where
-        v = c[k]
-        better = (v > best) | (v != v)
-        best, where = v if better else best, np.int32(at + W) if better else where
-        v = d[k]
-        better = (v > best) | (v != v)
-        best, where = v if better else best, np.int32(at + W + 1) if better else where
-        y[k], indices[k] = best, where
+def _better(value, best):
+    """Does value take the place of best? A NaN always does."""
+    return (value > best) | (value != value)
 
 
 @inner
-def _max_of_window(x, top, left, kernel_size, dilation, y, indices):
-    """Largest of the taps of one window of x (H, W, C) that lie inside."""
-    H, W, C = x.shape
+def _max_of_four(x, at, below, C, where, W, y, indices):
+    """The window of 2 × 2 pixels whose corner is x[at:at + C], at plane index `where`, and x[below:]."""
+    a, b, c, d = x[at:at + C], x[at + C:at + 2 * C], x[below:below + C], x[below + C:below + 2 * C]
+    ia, ib, ic, id_ = np.int32(where), np.int32(where + 1), np.int32(where + W), np.int32(where + W + 1)
+    for k in range(C):
+        best, index = a[k], ia
+        best, index = (b[k], ib) if _better(b[k], best) else (best, index)
+        best, index = (c[k], ic) if _better(c[k], best) else (best, index)
+        best, index = (d[k], id_) if _better(d[k], best) else (best, index)
+        y[k], indices[k] = best, index
+
+
+@inner
+def _max_of_window(x, image, top, left, sizes, y, indices):
+    """Any window: its taps that lie inside the image, one after another."""
+    H, W, C = sizes[0], sizes[1], sizes[2]
     first = True
-    for r in range(kernel_size[0]):
-        h = top + r * dilation[0]
+    for r in range(sizes[5]):
+        h = top + r * sizes[11]
         if h < 0 or h >= H:
             continue
-        for s in range(kernel_size[1]):
-            w = left + s * dilation[1]
+        for s in range(sizes[6]):
+            w = left + s * sizes[12]
             if w < 0 or w >= W:
                 continue
-            pixel, at = x[h, w], np.int32(h * W + w)
+            index = np.int32(h * W + w)
+            pixel = x[image + index * C:image + index * C + C]
             if first:
                 for c in range(C):
-                    y[c], indices[c] = pixel[c], at
+                    y[c], indices[c] = pixel[c], index
                 first = False
             else:
                 for c in range(C):
-                    better = (pixel[c] > y[c]) | (pixel[c] != pixel[c])
-                    y[c], indices[c] = pixel[c] if better else y[c], at if better else indices[c]
+                    better = _better(pixel[c], y[c])
+                    y[c], indices[c] = pixel[c] if better else y[c], index if better else indices[c]
 
 
 @inner
-def _max_pool_row(x, i, kernel_size, stride, padding, dilation, y, indices):
-    H, W, C = x.shape
-    top = i * stride[0] - padding[0]
-    four = kernel_size[0] == 2 and kernel_size[1] == 2 and dilation[0] == 1 and dilation[1] == 1
-    four = four and top >= 0 and top + 1 < H
-    for j in range(len(y)):
-        left = j * stride[1] - padding[1]
+def _max_pool(t, sizes, x, y, indices):
+    """Row t of the output, counted over all images. sizes: H W C, Ho Wo, kernel, stride, padding, dilation."""
+    H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    image, top = t // Ho * H * W * C, t % Ho * sizes[7] - sizes[9]
+    four = sizes[5] == 2 and sizes[6] == 2 and sizes[11] == 1 and sizes[12] == 1 and top >= 0 and top + 1 < H
+    for j in range(Wo):
+        left, out = j * sizes[8] - sizes[10], (t * Wo + j) * C
         if four and left >= 0 and left + 1 < W:
-            _max_of_four(x[top, left], x[top, left + 1], x[top + 1, left], x[top + 1, left + 1],
-                         top * W + left, W, y[j], indices[j])
+            where = top * W + left
+            _max_of_four(x, image + where * C, image + (where + W) * C, C, where, W, y[out:out + C],
+                         indices[out:out + C])
         else:
-            _max_of_window(x, top, left, kernel_size, dilation, y[j], indices[j])
-
-
-@kernel
-def _max_pool(x, kernel_size, stride, padding, dilation, y, indices):
-    Ho = y.shape[1]
-    for row in prange(y.shape[0] * Ho):
-        n, i = np.int64(row) // Ho, np.int64(row) % Ho
-        _max_pool_row(x[n], i, kernel_size, stride, padding, dilation, y[n, i], indices[n, i])
+            _max_of_window(x, image, top, left, sizes, y[out:out + C], indices[out:out + C])
 
 
 @kernel
@@ -103,77 +100,74 @@ def _max_pool_plain(x, kernel_size, stride, padding, dilation, y, indices):
 
 
 @inner
-def _scatter(dy, indices, dx):
-    """dx[indices[p,c], c] += dy[p,c] for one image: dy and indices (Ho·Wo, C), dx (H·W, C)."""
-    dx[:, :] = 0  # here, not by the allocator: the plane stays in cache for what follows
-    for p in range(len(dy)):
-        for c in range(dy.shape[1]):
-            dx[indices[p, c], c] += dy[p, c]
-
-
-@kernel
-def _max_pool_backward(dy, indices, dx):
-    for n in prange(len(dy)):
-        _scatter(dy[n], indices[n], dx[n])
-
-
-@kernel
-def _gather(g, indices, z):
-    for n in prange(len(g)):
-        for p in range(z.shape[1]):
-            for c in range(z.shape[2]):
-                z[n, p, c] = g[n, indices[n, p, c], c]
+def _max_pool_backward(n, sizes, dy, indices, dx):
+    """Image n. sizes: pixels of the input, pixels of the output, C."""
+    P, Q, C = sizes[0], sizes[1], sizes[2]
+    image = dx[n * P * C:(n + 1) * P * C]
+    image[:] = 0  # here, not by the allocator: the plane stays in cache for what follows
+    for q in range(n * Q * C, (n + 1) * Q * C, C):
+        for c in range(C):
+            image[indices[q + c] * C + c] += dy[q + c]
 
 
 @inner
-def _mean_of_window(x, rows, columns, divisor, y):
-    C = len(y)
-    for c in range(C):
-        y[c] = 0
-    for h in range(rows[0], rows[1]):
-        for w in range(columns[0], columns[1]):
-            pixel = x[h, w]
-            for c in range(C):
-                y[c] += pixel[c]
-    for c in range(C):
-        y[c] /= divisor
+def _gather(n, sizes, g, indices, z):
+    """Image n. sizes as in `_max_pool_backward`."""
+    P, Q, C = sizes[0], sizes[1], sizes[2]
+    image = g[n * P * C:(n + 1) * P * C]
+    for q in range(n * Q * C, (n + 1) * Q * C, C):
+        for c in range(C):
+            z[q + c] = image[indices[q + c] * C + c]
 
 
-@kernel
-def _average(x, rows, columns, divisors, y):
-    Ho, Wo = y.shape[1], y.shape[2]
-    for row in prange(y.shape[0] * Ho):
-        n, i = np.int64(row) // Ho, np.int64(row) % Ho
+@inner
+def _average(t, sizes, rows, columns, divisors, x, y):
+    """Row t of the output, counted over all images. Pixels of a window are added four at a time."""
+    H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    image, i = t // Ho * H * W * C, t % Ho
+    for j in range(Wo):
+        out = y[(t * Wo + j) * C:(t * Wo + j + 1) * C]
+        for c in range(C):
+            out[c] = 0
+        for h in range(rows[2 * i], rows[2 * i + 1]):
+            at, end = image + (h * W + columns[2 * j]) * C, image + (h * W + columns[2 * j + 1]) * C
+            while at + 4 * C <= end:
+                p, q, r, s = x[at:at + C], x[at + C:at + 2 * C], x[at + 2 * C:at + 3 * C], x[at + 3 * C:at + 4 * C]
+                for c in range(C):
+                    out[c] += (p[c] + q[c]) + (r[c] + s[c])
+                at += 4 * C
+            while at < end:
+                p = x[at:at + C]
+                for c in range(C):
+                    out[c] += p[c]
+                at += C
+        divisor = divisors[i * Wo + j]
+        for c in range(C):
+            out[c] /= divisor
+
+
+@inner
+def _average_backward(n, sizes, rows, columns, divisors, dy, dx):
+    """Image n. sizes as in `_average`."""
+    H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    image, share = dx[n * H * W * C:(n + 1) * H * W * C], np.empty(C, dy.dtype)
+    image[:] = 0
+    for i in range(Ho):
         for j in range(Wo):
-            _mean_of_window(x[n], rows[i], columns[j], divisors[i, j], y[n, i, j])
-
-
-@inner
-def _spread(dy, rows, columns, divisors, dx):
-    C = dx.shape[2]
-    dx[:, :, :] = 0
-    for i in range(dy.shape[0]):
-        for j in range(dy.shape[1]):
-            gradient, divisor = dy[i, j], divisors[i, j]
-            for h in range(rows[i, 0], rows[i, 1]):
-                for w in range(columns[j, 0], columns[j, 1]):
-                    pixel = dx[h, w]
+            at = ((n * Ho + i) * Wo + j) * C
+            for c in range(C):
+                share[c] = dy[at + c] / divisors[i * Wo + j]
+            for h in range(rows[2 * i], rows[2 * i + 1]):
+                for w in range(columns[2 * j], columns[2 * j + 1]):
+                    pixel = image[(h * W + w) * C:(h * W + w + 1) * C]
                     for c in range(C):
-                        pixel[c] += gradient[c] / divisor
+                        pixel[c] += share[c]
 
 
-@kernel
-def _average_backward(dy, rows, columns, divisors, dx):
-    for n in prange(len(dy)):
-        _spread(dy[n], rows, columns, divisors, dx[n])
-
-
-def _max_pool_arguments(x, kernel_size, stride, padding, dilation, ceil_mode):
-    """What the compiled loops take: integers as Python ints (one type for all callers), and the outputs."""
-    arguments = [(int(h), int(w)) for h, w in (kernel_size, stride, padding, dilation)]
-    Ho, Wo = (pooled_size(x.shape[a + 1], *(pair[a] for pair in arguments), ceil_mode) for a in (0, 1))
+def _outputs(x, kernel_size, stride, padding, dilation, ceil_mode):
+    Ho, Wo = (pooled_size(x.shape[a + 1], kernel_size[a], stride[a], padding[a], dilation[a], ceil_mode) for a in (0, 1))
     shape = (x.shape[0], Ho, Wo, x.shape[3])
-    return x, *arguments, empty(shape, x.dtype), empty(shape, np.int32)
+    return empty(shape, x.dtype), empty(shape, np.int32)
 
 
 def max_pool2d_forward(x, kernel_size, stride, padding, dilation, ceil_mode):
@@ -183,16 +177,17 @@ def max_pool2d_forward(x, kernel_size, stride, padding, dilation, ceil_mode):
     (N, Ho, Wo, C): where in the plane, as h·W + w, each maximum stood. The first wins a tie; a NaN wins over
     everything, the last NaN over the others (as in PyTorch).
     """
-    arguments = _max_pool_arguments(x, kernel_size, stride, padding, dilation, ceil_mode)
-    _max_pool(*arguments)
-    return arguments[-2:]
+    y, indices = _outputs(x, kernel_size, stride, padding, dilation, ceil_mode)
+    sizes = np.array([*x.shape[1:], *y.shape[1:3], *kernel_size, *stride, *padding, *dilation])
+    launch(_max_pool, y.shape[0] * y.shape[1], sizes, flat(x), flat(y), flat(indices))
+    return y, indices
 
 
 def max_pool2d_forward_plain(x, kernel_size, stride, padding, dilation, ceil_mode):
     """`max_pool2d_forward` as the formula reads: one window after another, one value after another."""
-    arguments = _max_pool_arguments(x, kernel_size, stride, padding, dilation, ceil_mode)
-    _max_pool_plain(*arguments)
-    return arguments[-2:]
+    y, indices = _outputs(x, kernel_size, stride, padding, dilation, ceil_mode)
+    _max_pool_plain(x, kernel_size, stride, padding, dilation, y, indices)
+    return y, indices
 
 
 def max_pool2d_backward(dy, indices, x_shape):
@@ -202,7 +197,8 @@ def max_pool2d_backward(dy, indices, x_shape):
     """
     N, H, W, C = x_shape
     dx = empty(x_shape, dy.dtype)
-    _max_pool_backward(dy.reshape(N, -1, C), indices.reshape(N, -1, C), dx.reshape(N, H * W, C))
+    sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
+    launch(_max_pool_backward, N, sizes, flat(dy), flat(indices), flat(dx))
     return dx
 
 
@@ -210,7 +206,8 @@ def max_pool2d_gather(g, indices):
     """z[n,i,j,c] = g[n, indices[n,i,j,c], c]: the transpose of `max_pool2d_backward`. g (N, H, W, C) → (N, Ho, Wo, C)."""
     N, H, W, C = g.shape
     z = empty(indices.shape, g.dtype)
-    _gather(g.reshape(N, H * W, C), indices.reshape(N, -1, C), z.reshape(N, -1, C))
+    sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
+    launch(_gather, N, sizes, flat(g), flat(indices), flat(z))
     return z
 
 
@@ -225,7 +222,8 @@ def avg_pool2d_forward(x, kernel_size, stride, padding, ceil_mode, count_include
 
 def _averages(x, rows, columns, divisors):
     y = empty((x.shape[0], len(rows), len(columns), x.shape[3]), x.dtype)
-    _average(x, rows, columns, divisors.astype(x.dtype), y)
+    launch(_average, y.shape[0] * y.shape[1], np.array([*x.shape[1:], *y.shape[1:3]]), flat(rows), flat(columns),
+           flat(divisors.astype(x.dtype)), flat(x), flat(y))
     return y
 
 
@@ -241,7 +239,8 @@ def avg_pool2d_backward(dy, x_shape, kernel_size, stride, padding, ceil_mode, co
 
 def _averages_backward(dy, x_shape, rows, columns, divisors):
     dx = empty(x_shape, dy.dtype)
-    _average_backward(dy, rows, columns, divisors.astype(dy.dtype), dx)
+    launch(_average_backward, x_shape[0], np.array([*x_shape[1:], *dy.shape[1:3]]), flat(rows), flat(columns),
+           flat(divisors.astype(dy.dtype)), flat(dy), flat(dx))
     return dx
 
 
