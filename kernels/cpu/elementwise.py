@@ -42,6 +42,10 @@ def _common(a, b):
     return None if mixed else lead.dtype
 
 
+def _same_memory(x, y):
+    return x is y or (x.shape == y.shape and x.dtype == y.dtype and x.ctypes.data == y.ctypes.data)
+
+
 def _run(body, operands, dtype, out):
     """Launch `body` over broadcast `operands`; the result has `dtype`."""
     shape, tasks, steps = loops.layout(*(x.shape for x in operands))
@@ -73,28 +77,37 @@ def _named(function, like_this):
 
 def _unary(model, formula):
     @functools.cache
-    def body():
-        return _body(loops.unary, formula, model.__name__)
+    def body(template):
+        return _body(template, formula, model.__name__ + ("_in_place" if template is loops.unary_in_place else ""))
 
     def function(x, out=None):
         if not _is_float(x):
             return model(x, out)
+        if out is not None and out.flags.carray and _same_memory(x, out):
+            launch(body(loops.unary_in_place), loops.blocks(x.size), flat(out))
+            return out
         y = out if out is not None and out.flags.carray else empty(x.shape, x.dtype)
-        launch(body(), loops.blocks(x.size), flat(x), flat(y))
+        launch(body(loops.unary), loops.blocks(x.size), flat(x), flat(y))
         return y if out is None or out is y else _into(y, out)
     return _named(function, model)
 
 
 def _binary(model, formula, result=None):
     @functools.cache
-    def body():
-        return _body(loops.binary, formula, model.__name__)
+    def body(template):
+        return _body(template, formula, model.__name__ + ("_in_place" if template is loops.binary_in_place else ""))
 
     def function(a, b, out=None):
         dtype = _common(a, b)
         if dtype is None:
             return model(a, b, out)
-        return _run(body(), (_operand(a, dtype), _operand(b, dtype)), result or dtype, out)
+        a, b = _operand(a, dtype), _operand(b, dtype)
+        if out is not None and out.flags.carray and _same_memory(a, out):
+            _, tasks, steps = loops.layout(a.shape, b.shape)
+            if steps is not None:
+                launch(body(loops.binary_in_place), tasks, steps, flat(out), flat(b))
+                return out
+        return _run(body(loops.binary), (a, b), result or dtype, out)
     return _named(function, model)
 
 

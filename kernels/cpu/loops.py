@@ -21,20 +21,23 @@ def blocks(size):
 
 
 def unary(t, x, y):
-    """y[i] = f(x[i]) for block t; y may be x."""
+    """y[i] = f(x[i]) for block t."""
     begin = t * BLOCK
     end = min(begin + BLOCK, x.size)
     p, o = x[begin:end], y[begin:end]
-    if x.ctypes.data == y.ctypes.data:  # one array, said so that LLVM can see it: else it fears that they overlap
-        for i in range(end - begin):
-            o[i] = f(o[i])
-    else:
-        for i in range(end - begin):
-            o[i] = f(p[i])
+    for i in range(end - begin):
+        o[i] = f(p[i])
+
+
+def unary_in_place(t, y):
+    """y[i] = f(y[i]) for block t. A loop of its own: `unary` would fear that x and y overlap, and go one by one."""
+    o = y[t * BLOCK:min((t + 1) * BLOCK, y.size)]
+    for i in range(o.size):
+        o[i] = f(o[i])
 
 
 def backward(t, dy, y, dx):
-    """dx[i] = f(dy[i], y[i]) for block t; dx may be dy."""
+    """dx[i] = f(dy[i], y[i]) for block t."""
     begin = t * BLOCK
     end = min(begin + BLOCK, dy.size)
     p, q, o = dy[begin:end], y[begin:end], dx[begin:end]
@@ -43,12 +46,11 @@ def backward(t, dy, y, dx):
 
 
 def binary(t, steps, a, b, y):
-    """y = f(a, b) for block t of the layout in `steps` (see `layout`); y may be a."""
+    """y = f(a, b) for block t of the layout in `steps` (see `layout`)."""
     rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
     across = (inner + column_block - 1) // column_block
     first_row, first_column = t // across * row_block, t % across * column_block
     n = min(column_block, inner - first_column)
-    in_place = a.ctypes.data == y.ctypes.data
     for r in range(first_row, min(first_row + row_block, rows)):
         i, j = r // middle, r % middle
         ia = i * steps[5] + j * steps[6] + first_column * steps[7]
@@ -60,20 +62,31 @@ def binary(t, steps, a, b, y):
                 o[c] = f(u, q[c])
         elif steps[10] == 0:
             p, v = a[ia:ia + n], b[ib]
-            if in_place:
-                for c in range(n):
-                    o[c] = f(o[c], v)
-            else:
-                for c in range(n):
-                    o[c] = f(p[c], v)
+            for c in range(n):
+                o[c] = f(p[c], v)
         else:
             p, q = a[ia:ia + n], b[ib:ib + n]
-            if in_place:
-                for c in range(n):
-                    o[c] = f(o[c], q[c])
-            else:
-                for c in range(n):
-                    o[c] = f(p[c], q[c])
+            for c in range(n):
+                o[c] = f(p[c], q[c])
+
+
+def binary_in_place(t, steps, y, b):
+    """y = f(y, b) for block t of the layout in `steps`."""
+    rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
+    across = (inner + column_block - 1) // column_block
+    first_row, first_column = t // across * row_block, t % across * column_block
+    n = min(column_block, inner - first_column)
+    for r in range(first_row, min(first_row + row_block, rows)):
+        ib = r // middle * steps[8] + r % middle * steps[9] + first_column * steps[10]
+        o = y[r * inner + first_column:r * inner + first_column + n]
+        if steps[10] == 0:
+            v = b[ib]
+            for c in range(n):
+                o[c] = f(o[c], v)
+        else:
+            q = b[ib:ib + n]
+            for c in range(n):
+                o[c] = f(o[c], q[c])
 
 
 def ternary(t, steps, x, a, b, y):
