@@ -36,6 +36,11 @@ def inner(function):
     return _compile(function, nogil=True)
 
 
+def part(function):
+    """Compile a serial function that only compiled code calls: `inner` without its entrance from Python."""
+    return _compile(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def precise(function):
     """Compile a serial helper, inlined however large, in which no sum is reordered: for arithmetic that minds rounding."""
     return _compile(function, fastmath={"contract"}, nogil=True, forceinline=True)

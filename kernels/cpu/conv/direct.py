@@ -17,10 +17,11 @@ Source: E. Georganas et al., "Anatomy of high-performance deep learning convolut
 import math
 
 import numpy as np
-from numba import prange
 
-from ..jit import inner, kernel, specialize
-from ..simd import REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_load, tile_store, vector_lanes
+from ..jit import part, specialize
+from ..parallel import parallel_for, to_fixed_tuple
+from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_load, tile_store,
+                    vector_lanes)
 
 TALL, SHORT = (14, 8) if REGISTERS == 32 else (6, 4)
 """Pixels of the two tiles: with two vectors of channels each, and the operands, they fill the registers."""
@@ -29,31 +30,24 @@ SCRATCH = 32768
 """Numbers of one padded band: 128 KiB of float32."""
 
 
-@inner
-def pack(w, start, step_g, step_k, step_c, step_r, step_s, G, K, C, R, S, packed):
-    """Lay out filters as panels of two vectors of output channels (the last of one): packed[g][panel][r][s][c][lane].
+def pack(w):
+    """Lay out filters (G, K, C, R, S) as panels of two vectors of output channels (the last panel may have one).
 
-    Element (g, k, c, r, s) is w[start + Σ step · index]; lanes past K are 0.
+    The result is flat: [group][panel][r][s][c][lane], in the order in which tiles read. Lanes past K are never stored.
     """
-    V = vector_lanes(w)
-    Kp, T = (K + V - 1) // V * V, R * S * C
-    for g in range(G):
-        for k0 in range(0, Kp, 2 * V):
-            width = min(2 * V, Kp - k0)
-            at = (g * Kp + k0) * T
-            for r in range(R):
-                for s in range(S):
-                    for c in range(C):
-                        source = start + g * step_g + c * step_c + r * step_r + s * step_s + k0 * step_k
-                        real = min(width, K - k0)
-                        for lane in range(real):
-                            packed[at + lane] = w[source + lane * step_k]
-                        for lane in range(real, width):
-                            packed[at + lane] = 0
-                        at += width
+    G, K, C, R, S = w.shape
+    V = lanes_of(w.dtype)
+    packed = np.empty((G, -(-K // V) * V * C * R * S), w.dtype)
+    for k in range(0, K, 2 * V):
+        panel = w[:, k:k + 2 * V].transpose(0, 3, 4, 2, 1)  # (G, R, S, C, lanes)
+        lanes = -(-panel.shape[-1] // V) * V
+        place = packed[:, k * C * R * S:(k + lanes) * C * R * S].reshape(G, R, S, C, lanes)
+        place[..., :panel.shape[-1]] = panel
+        place[..., panel.shape[-1]:] = 0
+    return packed.reshape(-1)
 
 
-@inner
+@part
 def pad_rows(x, image, H, W, C, top, left, rows, columns, scratch, at):
     """Copy rows `top`… and columns `left`… of one image (H, W, C) to scratch[at:], (rows, columns, C); outside is 0."""
     first, last = min(max(0, -left), columns), max(min(columns, W - left), 0)  # columns that exist
@@ -88,28 +82,27 @@ def _panel(x, reads, w, wat, bias, bat, y, writes):
             tile_store(total, y, yat + i * y_i + j * y_j, y_j, columns - j, K)
 
 
-_tall_wide = specialize(_panel, "_tall_wide", inner, ROWS=TALL, VECTORS=2)
-_short_wide = specialize(_panel, "_short_wide", inner, ROWS=SHORT, VECTORS=2)
-_tall_narrow = specialize(_panel, "_tall_narrow", inner, ROWS=TALL, VECTORS=1)
-_short_narrow = specialize(_panel, "_short_narrow", inner, ROWS=SHORT, VECTORS=1)
+_tall_wide = specialize(_panel, "_tall_wide", part, ROWS=TALL, VECTORS=2)
+_short_wide = specialize(_panel, "_short_wide", part, ROWS=SHORT, VECTORS=2)
+_tall_narrow = specialize(_panel, "_tall_narrow", part, ROWS=TALL, VECTORS=1)
+_short_narrow = specialize(_panel, "_short_narrow", part, ROWS=SHORT, VECTORS=1)
 
 
-@inner
-def _one_band(x, w, bias, y, image, outputs, taps, layout, n, i0, rows, scratch):
-    """Rows i0 … i0 + rows of the output of image n."""
-    stay_whole()
-    _, H, W, G, C = image
-    _, Wo, K = outputs
-    R, S, sh, sw, ph, pw, dh, dw = taps
-    y_start, y_n, y_i, y_j, tall = layout
-    V = vector_lanes(x)
+@part
+def _one_band(job, numbers, x, w, bias, y, _):
+    """One band of rows of one image. Everything is flat; see `convolve` for the numbers."""
+    (_, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j,
+     tall, band, scratch_size) = to_fixed_tuple(numbers, 23)
+    bands = (Ho + band - 1) // band
+    n, i0 = job // bands, job % bands * band
+    rows = min(band, Ho - i0)
+    V, pixel = vector_lanes(x), G * C
     Kp = (K + V - 1) // V * V
-    pixel = G * C
-    if len(scratch) > 0:
+    if scratch_size > 0:
         row = ((max(Wo, TALL if tall else SHORT) - 1) * sw + (S - 1) * dw + 1) * pixel  # of the padded image
+        source, start = np.empty(scratch_size, x.dtype), 0
         pad_rows(x, n * H * W * pixel, H, W, pixel, i0 * sh - ph, -pw, (rows - 1) * sh + (R - 1) * dh + 1, row // pixel,
-                 scratch, 0)
-        source, start = scratch, 0
+                 source, 0)
     else:
         row = W * pixel
         source, start = x, (n * H + i0 * sh) * row
@@ -129,16 +122,6 @@ def _one_band(x, w, bias, y, image, outputs, taps, layout, n, i0, rows, scratch)
                 _short_narrow(source, reads, w, wat, bias, bat, y, writes)
 
 
-@kernel
-def _direct(x, w, bias, y, image, outputs, taps, layout, band, scratch_size):
-    """All bands of all images. Everything is flat; see `convolve` for the numbers."""
-    bands = (outputs[0] + band - 1) // band
-    for job in prange(image[0] * bands):
-        n, i0 = np.int64(job) // bands, np.int64(job) % bands * band
-        _one_band(x, w, bias, y, image, outputs, taps, layout, n, i0, min(band, outputs[0] - i0),
-                  np.empty(scratch_size, x.dtype))
-
-
 def _band(N, Ho, rows_step, row_numbers, reach):
     """Rows of output a band has: its padded input fits the scratch, and there are bands for many threads."""
     fits = (SCRATCH // row_numbers - reach) // rows_step + 1
@@ -146,7 +129,7 @@ def _band(N, Ho, rows_step, row_numbers, reach):
 
 
 def convolve(x, packed, bias, y, image, outputs, taps, layout):
-    """Run `_direct`: from x into a grid of pixels of y.
+    """Convolve x into a grid of pixels of y.
 
     image (N, H, W, G, C of one group) ; outputs (Ho, Wo, K of one group) ; taps (R, S, stride, stride, padding,
     padding, dilation, dilation), where padding may be negative ; layout (first element of y, steps from image to image,
@@ -162,7 +145,8 @@ def convolve(x, packed, bias, y, image, outputs, taps, layout):
     band = _band(N, Ho, sh, row_numbers, reach)
     inside = ph == pw == 0 and Wo >= height and (Ho - 1) * sh + reach <= H and columns <= W
     size = 0 if inside else ((band - 1) * sh + reach) * row_numbers
-    _direct(x.reshape(-1), packed, bias, y.reshape(-1), image, outputs, taps, layout + (int(tall),), band, size)
+    parallel_for(_one_band, N * -(-Ho // band), (*image, *outputs, *taps, *layout, tall, band, size),
+                 x.reshape(-1), packed, bias, y.reshape(-1))
 
 
 def padded_bias(b, G, K, dtype):
@@ -174,19 +158,12 @@ def padded_bias(b, G, K, dtype):
     return bias.reshape(-1)
 
 
-def _packed(w, start, steps, G, K, C, R, S):
-    V = lanes_of(w.dtype)
-    packed = np.empty(G * -(-K // V) * V * C * R * S, w.dtype)
-    pack(w.reshape(-1), start, *steps, G, K, C, R, S, packed)
-    return packed
-
-
 def forward(x, w, b, stride, padding, dilation, groups, y):
     """y (N, Ho, Wo, K) of x (N, H, W, C), w (K, C/groups, R, S), b (K,) or None."""
     N, H, W, _ = x.shape
     _, Ho, Wo, channels = y.shape
     K, C, R, S = channels // groups, *w.shape[1:]
-    packed = _packed(w, 0, (K * C * R * S, C * R * S, R * S, S, 1), groups, K, C, R, S)
+    packed = pack(w.reshape(groups, K, C, R, S))
     convolve(x, packed, padded_bias(b, groups, K, x.dtype), y, (N, H, W, groups, C), (Ho, Wo, K),
              (R, S, *stride, *padding, *dilation), (0, Ho * Wo * channels, Wo * channels, channels))
 
@@ -196,16 +173,16 @@ def _phase(first, taps, stride, padding, dilation):
 
     Pixel h = first + stride·m reads output (h + padding − r·dilation) / stride wherever that is whole. The taps r for
     which it is are r0, r0 + step, …; turned round, they make an ordinary convolution over dy of stride 1.
-    Returns r0, step, count, dilation of the turned filter, its padding.
+    Returns those taps, turned round, as a slice; the dilation of the turned filter; its padding.
     """
     common = math.gcd(stride, dilation)
     step, spread = stride // common, dilation // common
     whole = [r for r in range(min(step, taps)) if (first + padding - r * dilation) % stride == 0]
     if not whole:
-        return 0, step, 0, spread, 0
-    count = (taps - 1 - whole[0]) // step + 1
-    farthest = whole[0] + (count - 1) * step  # the turned filter's first tap
-    return whole[0], step, count, spread, -((first + padding - farthest * dilation) // stride)
+        return slice(0, 0), spread, 0
+    farthest = whole[0] + (taps - 1 - whole[0]) // step * step  # the turned filter's first tap
+    turned = slice(farthest, whole[0] - 1 if whole[0] else None, -step)
+    return turned, spread, -((first + padding - farthest * dilation) // stride)
 
 
 def backward_input(dy, w, stride, padding, dilation, groups, dx):
@@ -219,13 +196,13 @@ def backward_input(dy, w, stride, padding, dilation, groups, dx):
     _, Ho, Wo, _ = dy.shape
     K, (C, R, S) = w.shape[0] // groups, w.shape[1:]
     bias = padded_bias(None, groups, C, dx.dtype)
+    turned = w.reshape(groups, K, C, R, S).swapaxes(1, 2)  # (groups, C, K, R, S)
     for a in range(min(stride[0], H)):
-        r0, r_step, Rp, dh, ph = _phase(a, R, stride[0], padding[0], dilation[0])
+        rs, dh, ph = _phase(a, R, stride[0], padding[0], dilation[0])
         for b in range(min(stride[1], W)):
-            s0, s_step, Sp, dw, pw = _phase(b, S, stride[1], padding[1], dilation[1])
-            start = (r0 + (Rp - 1) * r_step) * S + s0 + (Sp - 1) * s_step if Rp * Sp else 0
-            steps = (K * C * R * S, R * S, C * R * S, -r_step * S, -s_step)
-            packed = _packed(w, start, steps, groups, C, K, Rp, Sp)
-            taps = (Rp, Sp, 1, 1, ph, pw, dh, dw) if Rp * Sp else (0, 0, 1, 1, 0, 0, 1, 1)
-            convolve(dy, packed, bias, dx, (N, Ho, Wo, groups, K), (-(-(H - a) // stride[0]), -(-(W - b) // stride[1]), C),
-                     taps, ((a * W + b) * channels, H * W * channels, stride[0] * W * channels, stride[1] * channels))
+            ss, dw, pw = _phase(b, S, stride[1], padding[1], dilation[1])
+            filters = turned[:, :, :, rs][..., ss]
+            taps = (*filters.shape[3:], 1, 1, ph, pw, dh, dw) if filters.size else (0, 0, 1, 1, 0, 0, 1, 1)
+            grid = (-(-(H - a) // stride[0]), -(-(W - b) // stride[1]), C)
+            layout = ((a * W + b) * channels, H * W * channels, stride[0] * W * channels, stride[1] * channels)
+            convolve(dy, pack(filters), bias, dx, (N, Ho, Wo, groups, K), grid, taps, layout)

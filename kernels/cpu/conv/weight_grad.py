@@ -18,10 +18,10 @@ sums are added in order: the bits do not depend on threads, and no two threads w
 import math
 
 import numpy as np
-from numba import prange
 
 from .. import array
-from ..jit import inner, kernel, specialize
+from ..jit import part, specialize
+from ..parallel import parallel_for, to_fixed_tuple
 from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_add, tile_store, tile_zero,
                     vector_lanes)
 from .direct import SCRATCH, pad_rows
@@ -49,11 +49,11 @@ def _taps_by_channels(x, reads, dy, dyat, dy_steps, total, at, width):
         tile_add(tile, total, at + q * width, width, run - q, width)
 
 
-_wide = specialize(_taps_by_channels, "_wide", inner, VECTORS=2)
-_narrow = specialize(_taps_by_channels, "_narrow", inner, VECTORS=1)
+_wide = specialize(_taps_by_channels, "_wide", part, VECTORS=2)
+_narrow = specialize(_taps_by_channels, "_narrow", part, VECTORS=1)
 
 
-@inner
+@part
 def _one_channel(x, reads, dy, dyat, dy_steps, step, buffer):
     """buffer[v, lane] = Σ dy[pixel] · x[pixel + v·step + lane]: one output channel, ROW vectors of input."""
     stay_whole()
@@ -70,7 +70,7 @@ def _one_channel(x, reads, dy, dyat, dy_steps, step, buffer):
     tile_store(tile, buffer, 0, 0, 1, ROW * vector_lanes(x))
 
 
-@inner
+@part
 def _few_channels(x, reads, step_r, R, by_rows, K, dy, dyat, dy_steps, total, at, step_k, buffer):
     """total[k, r, q] += Σ x[pixel + (r, q)] · dy[pixel, k] for K channels and the run q of every filter row r."""
     V, run = vector_lanes(x), reads[-1]
@@ -85,7 +85,7 @@ def _few_channels(x, reads, step_r, R, by_rows, K, dy, dyat, dy_steps, total, at
                         total[at + k * step_k + (r + down) * run + q + across] += buffer[down * V + across]
 
 
-@inner
+@part
 def _channel_sums(dy, dyat, pixels, dy_pixel, channels, total, at, buffer):
     """total[k] += Σ over pixels of dy[pixel, k], for whole vectors of channels."""
     V = vector_lanes(dy)
@@ -104,11 +104,11 @@ def _channel_sums(dy, dyat, pixels, dy_pixel, channels, total, at, buffer):
         tile_add(rest, total, at + k, 0, 1, V)
 
 
-@inner
+@part
 def _one_chunk(dy, x, image, outputs, taps, plan, first, units, scratch, dy_scratch, buffer, total, at):
     """Add what the bands first … first + units contribute to total[at:]: the filters' gradient, then the bias's.
 
-    Several bands only where they are whole images. A full panel keeps the layout of `direct.pack`.
+    Several bands only where they are whole images. A full panel has the layout of `direct.pack`.
     """
     stay_whole()
     _, H, W, G, C = image
@@ -157,54 +157,48 @@ def _one_chunk(dy, x, image, outputs, taps, plan, first, units, scratch, dy_scra
         _channel_sums(source, dyat, pixels, dy_pixel, G * Kp, total, at, buffer)
 
 
-@kernel
-def _blocks(dy, x, image, outputs, taps, plan, together, sizes, totals):
-    """totals[b]: the sum over block b of the images; together: units of a chunk."""
-    scratch_size, dy_size = sizes
-    B, bands = len(totals), (outputs[0] + plan[0] - 1) // plan[0]
-    for b in prange(B):
-        U, size = image[0] * bands, totals.shape[1]
-        first, last = np.int64(b) * U // B, (np.int64(b) + 1) * U // B
-        scratch = np.empty(scratch_size, x.dtype)
-        dy_scratch, buffer = np.empty(dy_size, x.dtype), np.empty((ROW + 1) * vector_lanes(x), x.dtype)
-        clear_run(scratch, 0, scratch_size)  # a tile may read on past the last pixel, and ignores what it finds
-        total = totals.reshape(-1)
-        clear_run(total, np.int64(b) * size, size)
-        for u in range(first, last, together):
-            _one_chunk(dy, x, image, outputs, taps, plan, u, min(together, last - u), scratch, dy_scratch, buffer,
-                       total, np.int64(b) * size)
+@part
+def _one_block(job, numbers, dy, x, totals, _, __):
+    """totals[job]: the sum over one block of the images; see `_plan` for the numbers."""
+    (N, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, band, unit, few, by_rows,
+     together, scratch_size, dy_size, blocks, size) = to_fixed_tuple(numbers, 25)
+    image, outputs, taps = (N, H, W, G, C), (Ho, Wo, K), (R, S, sh, sw, ph, pw, dh, dw)
+    units = N * ((Ho + band - 1) // band)
+    first, last = job * units // blocks, (job + 1) * units // blocks
+    scratch, dy_scratch = np.empty(scratch_size, x.dtype), np.empty(dy_size, x.dtype)
+    buffer = np.empty((ROW + 1) * vector_lanes(x), x.dtype)
+    clear_run(scratch, 0, scratch_size)  # a tile may read on past the last pixel, and ignores what it finds
+    clear_run(totals, job * size, size)
+    for u in range(first, last, together):
+        _one_chunk(dy, x, image, outputs, taps, (band, unit, few, by_rows), u, min(together, last - u),
+                   scratch, dy_scratch, buffer, totals, job * size)
 
 
-@inner
-def _collect(totals, G, K, C, R, S, runs, few, dweight, db):
-    """Add the blocks' sums in order, and lay them out as dw (K, C/groups, R, S) and db (K,)."""
-    V, run, T = vector_lanes(dweight), S * C // runs, R * S * C
-    B, size = totals.shape
-    flat, Kp = totals.reshape(-1), (K + vector_lanes(dweight) - 1) // vector_lanes(dweight) * vector_lanes(dweight)
-    ones = np.ones(1, dweight.dtype)
-    for e in range(0, size, V):
-        tile = tile_zero(flat, 1, 1)
-        for b in range(B):
-            tile = multiply_add(tile, ones, 0, 0, flat, b * size + e, V)
-        tile_store(tile, flat, e, 0, 1, V)
-    for g in range(G):
-        for k0 in range(0, K, 2 * V):
-            width = min(2 * V, Kp - k0)
-            for r in range(R):
-                for s in range(S):
-                    for c in range(C):
-                        for k in range(k0, min(k0 + width, K)):
-                            if few:
-                                at = (g * K + k) * T + ((r * S + s) * C + c if runs == 1 else (s * R + r) * run + c)
-                            else:
-                                at = (g * Kp + k0) * T + ((r * S + s) * C + c) * width + k - k0
-                            dweight[(((g * K + k) * C + c) * R + r) * S + s] = flat[at]
-        for k in range(K):
-            db[g * K + k] = flat[G * Kp * T + g * (K if few else Kp) + k]
+def _collect(totals, G, K, C, R, S, V, runs, few, dweight, db):
+    """Add the blocks' sums (blocks, size) in order, and lay them out as dw (K·G, C, R, S) and db (K·G,)."""
+    total = totals[0]
+    for one in totals[1:]:
+        total += one
+    Kp, T, dweight = -(-K // V) * V, C * R * S, dweight.reshape(G, K, C, R, S)
+    if few:
+        filters = total[:G * K * T].reshape(G, K, runs, R, S // runs, C)  # a run is (S, C) or C numbers
+        dweight[...] = filters.transpose(0, 1, 5, 3, 2, 4).reshape(G, K, C, R, S)
+        db[...] = total[G * Kp * T:][:G * K]
+        return
+    panels = total[:G * Kp * T].reshape(G, Kp * T)
+    for k in range(0, K, 2 * V):
+        lanes = min(2 * V, Kp - k)
+        panel = panels[:, k * T:(k + lanes) * T].reshape(G, R, S, C, lanes)
+        dweight[:, k:k + lanes] = panel[..., :K - k].transpose(0, 4, 3, 1, 2)
+    db.reshape(G, K)[...] = total[G * Kp * T:][:G * Kp].reshape(G, Kp)[:, :K]
 
 
 def _plan(image, outputs, taps, V):
-    """How the work is cut: ((band, unit, few, by_rows), together, sizes of the scratches, blocks, numbers of a sum)."""
+    """How the work is cut.
+
+    band: rows of dy of one unit ; unit: numbers of its padded input ; few, by_rows: which tile ; together: units of a
+    chunk ; numbers of the scratch, and of the scratch for dy ; blocks ; numbers of a block's sum.
+    """
     N, _, _, G, C = image
     Ho, Wo, K = outputs
     R, S, sh, sw, _, _, dh, dw = taps
@@ -221,8 +215,7 @@ def _plan(image, outputs, taps, V):
     beyond = ROW * dh * row + ROW * V if few else TAPS + V
     dy_size = 0 if few or K % V == 0 else together * band * Wo * G * Kp
     size = -(-(G * Kp * (R * S * C + 1)) // V) * V
-    blocks = min(units, BLOCKS)
-    return (band, unit, int(few), int(by_rows)), together, (together * unit + beyond, dy_size), blocks, size
+    return band, unit, few, by_rows, together, together * unit + beyond, dy_size, min(units, BLOCKS), size
 
 
 def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
@@ -230,10 +223,12 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     N, H, W, _ = x.shape
     K, (C, R, S) = w_shape[0] // groups, w_shape[1:]
     image, outputs, taps = (N, H, W, groups, C), (*dy.shape[1:3], K), (R, S, *stride, *padding, *dilation)
-    plan, together, sizes, blocks, size = _plan(image, outputs, taps, lanes_of(x.dtype))
+    plan = _plan(image, outputs, taps, lanes_of(x.dtype))
+    few, blocks, size = plan[2], *plan[-2:]
     totals = array.empty((blocks, size), x.dtype)
     dweight, db = array.empty(w_shape, x.dtype), array.empty((w_shape[0],), x.dtype)
-    _blocks(dy.reshape(-1), x.reshape(-1), image, outputs, taps, plan, together, sizes, totals)
+    parallel_for(_one_block, blocks, (*image, *outputs, *taps, *plan),
+                 dy.reshape(-1), x.reshape(-1), totals.reshape(-1))
     runs = 1 if dilation[1] == 1 and groups == 1 else S
-    _collect(totals, groups, K, C, R, S, runs, plan[2], dweight.reshape(-1), db)
+    _collect(totals, groups, K, C, R, S, lanes_of(x.dtype), runs, few, dweight, db)
     return dweight, db
