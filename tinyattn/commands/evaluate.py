@@ -18,12 +18,9 @@ def add_arguments(parser):
 
 def run(args):
     """Evaluate, print, draw."""
-    import tinyattn as ta
-
     from .. import training, viz
-    from ..training import files, setup
-    if args.threads is not None:
-        ta.set_num_threads(args.threads)
+    from ..training import files, session, setup
+    session.use_threads(args.threads)
     trained = training.open_run(args.run, args.data_dir)
     part = setup.load_part(trained.config, "test")
     answers = training.evaluate(trained.model, part)

@@ -29,6 +29,7 @@ def train(out=None, quiet=False, progress=None, **options):
     and `interrupt.Interrupted` after Ctrl-C.
     """
     config = complete(**options)
+    use_threads(config.threads)
     progress = progress or Progress(quiet)
     data = setup.load_data(config)
     folder = files.make_run_folder(out, config.name)
@@ -53,6 +54,7 @@ def resume(folder, quiet=False, progress=None, **options):
     with files.locked(folder):
         state = checkpoint.load(folder / "checkpoint.safetensors")
         config = changed(state["config"], options)
+        use_threads(config.threads)
         progress = progress or Progress(quiet)
         if state["epochs_done"] == config.epochs and (folder / "result.json").exists():
             progress.say(f"{folder} is finished: all {config.epochs} epochs are done, nothing is left to train")
@@ -66,6 +68,15 @@ def resume(folder, quiet=False, progress=None, **options):
         return _carry_out(run)
 
 
+def use_threads(count):
+    """Let the kernels use `count` threads (None: as many as now). Raises `OptionError` where there are not so many."""
+    if count is not None:
+        try:
+            ta.set_num_threads(count)
+        except ValueError as error:
+            raise OptionError(f"--threads {count}: {str(error).partition(': ')[2]}") from error
+
+
 def _runs_nearby(folder):
     runs = sorted(path.parent.name for path in folder.parent.glob("*/checkpoint.safetensors"))
     return f"; {folder.parent} holds {', '.join(runs[:6])}" if runs else ""
@@ -76,8 +87,6 @@ def _read_result(folder):
 
 
 def _build(config, data, folder, progress):
-    if config.threads is not None:
-        ta.set_num_threads(config.threads)
     compiling.announce(lambda: progress.say(
         "compiling kernels for this machine: once, kept for the next time (10 to 30 s) …"))
     run = Run(config, data, folder, progress)
