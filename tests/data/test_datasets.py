@@ -222,6 +222,13 @@ def test_offline_is_one_clear_error(tmp_path, small, monkeypatch, bad_server):
         data.load("kmnist", download=False)
 
 
+@pytest.mark.parametrize("name", ["cifar-10-batches-py", "cifar-10-python.tar.gz"])
+def test_the_version_made_of_pickles_is_named_and_not_opened(tmp_path, name):
+    (tmp_path / "cifar10" / name).mkdir(parents=True)
+    with pytest.raises(data.DataNotFound, match=f"found .*{name}, the version made of pickles"):
+        data.load("cifar10", root=tmp_path, download=False)
+
+
 def test_names_splits_options():
     assert data.names() == ["glyphs", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100"]
     with pytest.raises(ValueError, match="unknown data set 'imagenet', expected one of glyphs, mnist"):
@@ -251,6 +258,17 @@ def test_a_data_set_of_ones_own():
     assert ds.labels.dtype == np.int64 and repr(ds) == "ImageDataset(mine train: 2 images 3×2×2, 2 classes)"
     with pytest.raises(ValueError, match="expected uint8"):
         data.ImageDataset("mine", "train", images.astype(float), np.zeros(2), ["a"], (0,), (1,))
+
+
+@pytest.mark.skipif(not any(REAL.glob("**/cifar-10-batches-bin")),
+                    reason="no CIFAR-10: TINYATTN_DATA does not name a folder that holds cifar10/cifar-10-batches-bin/")
+def test_the_real_cifar10():
+    ds = quiet("cifar10", "test", root=REAL)
+    assert len(ds) == 10000 and np.bincount(ds.labels).tolist() == [1000] * 10
+    values = np.arange(256) / 255
+    shares = np.array([np.bincount(ds.images[:, c].ravel(), minlength=256) for c in range(3)]) / ds.images[:, 0].size
+    np.testing.assert_allclose(shares @ values, ds.mean, atol=0.01)  # those are of the training split
+    np.testing.assert_allclose((shares @ values ** 2 - (shares @ values) ** 2) ** 0.5, ds.std, atol=0.01)
 
 
 @pytest.mark.skipif(not (REAL / "mnist").is_dir(), reason="no MNIST: TINYATTN_DATA does not name a folder that holds mnist/")

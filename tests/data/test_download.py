@@ -154,6 +154,12 @@ def test_one_line_is_printed_where_there_is_no_terminal(server, tmp_path, capsys
     assert capsys.readouterr().err == f"downloading data.bin, 0.2 MB from {server.url('good')}\n"
 
 
+def test_a_bar_is_drawn_on_a_terminal(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fetch([server.url("slow")], tmp_path / "data.bin", MD5)
+    assert "data.bin: 100%" in capsys.readouterr().err
+
+
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv[1])
 from tinyattn.data.download import fetch

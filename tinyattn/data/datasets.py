@@ -136,10 +136,13 @@ def _download(source, split, root, allowed):
         except DownloadError as error:
             tried = [f"{url}: {reason}" for url, reason in error.reasons]
     looked = [str(folder) for folder in locate.folders(source, root)]
+    pickled = locate.pickled(source, root)
     missing = " and ".join(file.name for file in source.files[split])
     raise DataNotFound("\n".join([
         f"{source.name} is not here: {missing} " + ("could not be found or downloaded." if allowed else "could not be found."),
         "  looked in  " + "\n             ".join(looked),
         "  tried      " + ("\n             ".join(tried) if allowed else "no download (download=False)"),
+        *([f"  found      {pickled}, the version made of pickles, which are not opened; the binary version is needed"]
+          if pickled else []),
         f"Put the published files into one of these folders (--data-dir DIR or TINYATTN_DATA=DIR, holding {source.name}/), "
         f"or use the built-in data: --data {BUILT_IN}"]))

@@ -76,6 +76,13 @@ def find(source, split, root=None):
     return None
 
 
+def pickled(source, root=None):
+    """A local copy of CIFAR's Python version, if there is one: it is made of pickles, which we never open. Else None."""
+    names = [f"{source.name.replace('cifar', 'cifar-')}-{kind}" for kind in ("batches-py", "python", "python.tar.gz")]
+    found = [path for folder in folders(source, root) for name in names for path in _entries(folder, name)]
+    return found[0] if source.is_cifar and found else None
+
+
 def download_folder(source, root=None):
     """The folder to download to: the data set's own in the first of `roots` that can be written to.
 

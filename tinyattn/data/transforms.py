@@ -88,9 +88,11 @@ class Normalize(_Transform):
         rows = _rows(ToFloat()(images), "Normalize")
         if rows.shape[-1] != len(self.mean):
             raise ValueError(f"Normalize: images have {rows.shape[-1]} channels, mean and std {len(self.mean)}")
-        out = rows - np.array(self.mean, np.float32)                               # (B, H, W, C) − (C,)
-        out /= np.array(self.std, np.float32)
-        return _images(out)
+        width = rows.shape[2]                                                      # a row at once: (W·C,) is longer than (C,)
+        lines = np.ascontiguousarray(rows).reshape(*rows.shape[:2], width * rows.shape[3])
+        out = lines - np.tile(np.array(self.mean, np.float32), width)              # (B, H, W·C)
+        out /= np.tile(np.array(self.std, np.float32), width)
+        return _images(out.reshape(rows.shape))
 
 
 class RandomCrop(_Transform):
@@ -128,8 +130,9 @@ class RandomHorizontalFlip(_Transform):
 
     def __call__(self, images, rng):
         rows = _rows(images, "RandomHorizontalFlip", rng)
-        flip = rng.uniform(1) < self.p                                             # (B, 1)
-        return _images(np.where(flip[:, :, None, None], rows[:, :, ::-1], rows))
+        out, flip = rows.copy(order="C"), rng.uniform(1)[:, 0] < self.p            # (B, H, W, C), (B,)
+        out[flip] = np.take(out[flip], np.arange(rows.shape[2])[::-1], axis=2)     # moves whole pixels
+        return _images(out)
 
 
 def inverse_affine_matrices(angle, translate, scale, shear):
