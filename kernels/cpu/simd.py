@@ -8,11 +8,13 @@ keeps a block of results in vector registers and uses every loaded number severa
     tile = tile_zero(like, ROWS, VECTORS)                      all zeros
     tile = tile_load(b, at, step, ROWS, VECTORS)               tile[m, v] = vector at b[at + m·step + v·lanes]
     tile = multiply_add(tile, a, at, step, b, bat, bstep)      tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]
+    tile = multiply_add_lanes(tile, a, at, step, b, bat)       tile[m, v] += vectors a[at + m·step + v·lanes] · b[bat + v·lanes]
     tile_store(tile, y, at, step, rows, lanes)                 y[at + m·step + l] = tile[m, l], m < rows and l < lanes
     tile_add(tile, y, at, step, rows, lanes)                   y[at + m·step + l] += tile[m, l]
     vector_lanes(x)                                            numbers of x.dtype in one vector, a constant
     copy_run(x, at, y, yat, count)                             y[yat + e] = x[at + e] for e < count
     clear_run(y, at, count)                                    y[at + e] = 0 for e < count
+    take(x, at), put(y, at, number)                            x[at] and y[at] = number
     stay_whole()                                               the function that says this is never inlined
 
 Arrays are one-dimensional and contiguous, ``at`` and the steps count elements, nothing is checked. ROWS and VECTORS must
@@ -113,6 +115,13 @@ def _broadcast(builder, tile, number):
     return builder.shuffle_vector(builder.insert_element(nothing, number, first), nothing, everywhere)
 
 
+def _fused(builder, tile):
+    """LLVM's a·b + c of whole vectors, one instruction where the machine has it."""
+    return cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(tile.vector, [tile.vector] * 3),
+        f"llvm.fmuladd.v{tile.lanes}f{tile.dtype.bitwidth}")
+
+
 def _data(context, builder, type_, array):
     return context.make_array(type_)(context, builder, array).data
 
@@ -122,6 +131,28 @@ def vector_lanes(typingctx, array):
     """Numbers of the array's dtype in one vector, as a constant."""
     lanes = VECTOR_BYTES * 8 // array.dtype.bitwidth
     return types.intp(array), lambda context, builder, signature, arguments: _int(lanes)
+
+
+@intrinsic
+def take(typingctx, array, at):
+    """array[at], without Numba's test for negative indices, which keeps loops from being vectorised."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load(_at(builder, _data(context, builder, signature.args[0], arguments[0]), arguments[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def put(typingctx, array, at, number):
+    """array[at] = number, without Numba's test for negative indices."""
+
+    def codegen(context, builder, signature, arguments):
+        place = _at(builder, _data(context, builder, signature.args[0], arguments[0]), arguments[1])
+        builder.store(arguments[2], place)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
 
 
 @intrinsic
@@ -195,9 +226,7 @@ def multiply_add(typingctx, tile, a, at, step, b, bat, bstep):
         value, _, at, step, _, bat, bstep = arguments
         a_start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
         b_start = _at(builder, _data(context, builder, signature.args[4], arguments[4]), bat)
-        fused = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(tile.vector, [tile.vector] * 3),
-            f"llvm.fmuladd.v{tile.lanes}f{tile.dtype.bitwidth}")
+        fused = _fused(builder, tile)
         vectors = [_load_vector(builder, tile, _at(builder, b_start, builder.mul(bstep, _int(v))))
                    for v in range(tile.vectors)]
         for m in range(tile.rows):
@@ -210,6 +239,26 @@ def multiply_add(typingctx, tile, a, at, step, b, bat, bstep):
 
     index = types.intp
     return tile(tile, a, index, index, b, index, index), codegen
+
+
+@intrinsic
+def multiply_add_lanes(typingctx, tile, a, at, step, b, bat):
+    """tile[m, v] += vector at a[at + m·step + v·lanes] · vector at b[bat + v·lanes], lane by lane."""
+
+    def codegen(context, builder, signature, arguments):
+        value, _, at, step, _, bat = arguments
+        a_start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
+        b_start = _at(builder, _data(context, builder, signature.args[4], arguments[4]), bat)
+        fused = _fused(builder, tile)
+        vectors = [_load_vector(builder, tile, _at(builder, b_start, v * tile.lanes)) for v in range(tile.vectors)]
+        for i, (m, v) in enumerate(tile.cells):
+            row = _at(builder, a_start, builder.mul(step, _int(m)))
+            left = _load_vector(builder, tile, _at(builder, row, v * tile.lanes))
+            value = builder.insert_value(value, builder.call(fused, [left, vectors[v], builder.extract_value(value, i)]), i)
+        return value
+
+    index = types.intp
+    return tile(tile, a, index, index, b, index), codegen
 
 
 def _writer(name, add, doc):

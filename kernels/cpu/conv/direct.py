@@ -102,7 +102,7 @@ def _one_band(job, numbers, x, w, bias, y, _):
         row = ((max(Wo, TALL if tall else SHORT) - 1) * sw + (S - 1) * dw + 1) * pixel  # of the padded image
         source, start = np.empty(scratch_size, x.dtype), 0
         pad_rows(x, n * H * W * pixel, H, W, pixel, i0 * sh - ph, -pw, (rows - 1) * sh + (R - 1) * dh + 1, row // pixel,
-                 source, 0)
+                 source, np.int64(0))
     else:
         row = W * pixel
         source, start = x, (n * H + i0 * sh) * row
@@ -122,7 +122,7 @@ def _one_band(job, numbers, x, w, bias, y, _):
                 _short_narrow(source, reads, w, wat, bias, bat, y, writes)
 
 
-def _band(N, Ho, rows_step, row_numbers, reach):
+def band_rows(N, Ho, rows_step, row_numbers, reach):
     """Rows of output a band has: its padded input fits the scratch, and there are bands for many threads."""
     fits = (SCRATCH // row_numbers - reach) // rows_step + 1
     return max(1, min(Ho, fits, math.ceil(Ho * N / 16)))
@@ -142,7 +142,7 @@ def convolve(x, packed, bias, y, image, outputs, taps, layout):
     height = TALL if tall else SHORT
     columns = (max(Wo, height) - 1) * sw + (S - 1) * dw + 1
     row_numbers, reach = columns * G * C, (R - 1) * dh + 1
-    band = _band(N, Ho, sh, row_numbers, reach)
+    band = band_rows(N, Ho, sh, row_numbers, reach)
     inside = ph == pw == 0 and Wo >= height and (Ho - 1) * sh + reach <= H and columns <= W
     size = 0 if inside else ((band - 1) * sh + reach) * row_numbers
     parallel_for(_one_band, N * -(-Ho // band), (*image, *outputs, *taps, *layout, tall, band, size),
@@ -185,12 +185,13 @@ def _phase(first, taps, stride, padding, dilation):
     return turned, spread, -((first + padding - farthest * dilation) // stride)
 
 
-def backward_input(dy, w, stride, padding, dilation, groups, dx):
+def backward_input(dy, w, stride, padding, dilation, groups, dx, convolve=convolve, pack=pack):
     """dx (N, H, W, C) of dy (N, Ho, Wo, K): convolutions of dy with turned filters, input and output channels swapped.
 
     With stride 1 it is one. With stride (sh, sw) the pixels fall into sh·sw phases (h mod sh, w mod sw); the taps that
     reach one phase are a subset that forms a smaller filter, and each phase is a convolution of stride 1 that writes
-    every (sh, sw)-th pixel. No zeros are inserted and no multiplication is wasted.
+    every (sh, sw)-th pixel. No zeros are inserted and no multiplication is wasted. `convolve` and `pack` may be another
+    path's.
     """
     N, H, W, channels = dx.shape
     _, Ho, Wo, _ = dy.shape

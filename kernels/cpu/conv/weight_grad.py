@@ -215,7 +215,7 @@ def _plan(image, outputs, taps, V):
     beyond = ROW * dh * row + ROW * V if few else TAPS + V
     dy_size = 0 if few or K % V == 0 else together * band * Wo * G * Kp
     size = -(-(G * Kp * (R * S * C + 1)) // V) * V
-    return band, unit, few, by_rows, together, together * unit + beyond, dy_size, min(units, BLOCKS), size
+    return band, unit, few, by_rows, together, together * unit + beyond, dy_size, max(1, min(units, BLOCKS)), size
 
 
 def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
