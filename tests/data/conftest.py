@@ -29,7 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if whole is None or how == "refuse":
             return self.answer(403 if whole else 404, b"<html>no</html>")
         if how == "silent":
-            time.sleep(0.6)
+            time.sleep(1.1)
             return self.answer(503, b"")
         if how in ("norange", "norange-cut"):
             start = 0

@@ -1,4 +1,5 @@
 """The loader: every sample once, the same batches with any number of threads, taken up anywhere, and no thread left."""
+import concurrent.futures
 import gc
 import signal
 import subprocess
@@ -158,14 +159,20 @@ def test_batches_are_made_ahead_but_not_too_far():
         return images
     passing = iter(loader(batch_size=1, transform=note, num_workers=1, prefetch_factor=3))
     assert made == []
-    next(passing)
-    time.sleep(0.1)
-    assert len(made) == 4  # the one in hand and three ahead
-    next(passing)
-    time.sleep(0.1)
-    assert len(made) == 5
+    for ahead in (4, 5):  # the one in hand and three more
+        next(passing)
+        wait_until(lambda: len(made) >= ahead)
+        time.sleep(0.05)
+        assert len(made) == ahead
     passing.close()
     assert len(made) == 5 and not threads()
+
+
+def wait_until(done):
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def test_what_was_ordered_but_not_begun_is_not_made():
@@ -173,22 +180,24 @@ def test_what_was_ordered_but_not_begun_is_not_made():
 
     def slow(images, rng):
         made.append(len(rng.index))
-        time.sleep(0.03)
+        time.sleep(0.1)
         return images
     for _ in loader(batch_size=1, transform=slow, prefetch_factor=20):
         break
-    assert len(made) <= 4
+    assert len(made) <= 10
 
 
 def test_work_goes_on_while_the_consumer_works():
-    def slow(images, rng):
-        time.sleep(0.03)
+    """Inside the loop, with batch 1 in hand and nothing asked for, batch 2 comes to be."""
+    third = threading.Event()
+
+    def note(images, rng):
+        if 16 in rng.index:
+            third.set()
         return images
-    list(loader(8, transform=slow))  # warm
-    began = time.perf_counter()
-    for _ in loader(80, transform=slow):
-        time.sleep(0.03)
-    assert time.perf_counter() - began < 10 * 0.06 * 0.85
+    for _ in loader(transform=note):
+        assert third.wait(20)
+        break
 
 
 def test_no_thread_is_left_when_a_pass_is_left():
@@ -247,20 +256,28 @@ def test_ctrl_c_is_caught_and_the_process_ends():
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, ROOT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert out.splitlines()[-1] == "caught True" and process.returncode == 0 and err == ""
 
 
-def test_a_pass_left_open_at_the_end_of_the_program_is_quiet():
-    script = SCRIPT.split("try:")[0] + """
-import warnings
-passing = iter(it)
-warnings.filters.append(("a list that is emptied last of all", passing))
-next(passing)
-print("end")
-"""
-    done = subprocess.run([sys.executable, "-c", script, ROOT], capture_output=True, text=True, timeout=10)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+def test_a_pass_dropped_at_the_end_of_the_program_leaves_its_threads_to_concurrent_futures(monkeypatch):
+    """By then those are joined, and the modules that `shutdown` needs may be gone."""
+    pools, executor = [], concurrent.futures.ThreadPoolExecutor
+
+    class Gone(executor):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            pools.append(self)
+
+        def shutdown(self, **options):
+            raise AttributeError("'NoneType' object has no attribute 'Empty'")
+    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", Gone)
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    passing = iter(loader())
+    next(passing)
+    passing.close()
+    executor.shutdown(pools[0])
+    assert not threads()
 
 
 def test_tensors_by_default():
