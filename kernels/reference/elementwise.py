@@ -20,6 +20,9 @@ __all__ = [
 ]
 
 
+_quiet = np.errstate(all="ignore")  # 0/0 is NaN, and no reason to speak
+
+
 def _follow(value, other):
     """`value`, as a scalar of `other`'s dtype if `value` is a scalar and `other` is an array of floats."""
     is_scalar = np.ndim(value) == 0 and (np.ndim(other) > 0 or not isinstance(value, np.ndarray))
@@ -28,14 +31,14 @@ def _follow(value, other):
     return value
 
 
+@_quiet
 def _binary(f, a, b, out):
-    with np.errstate(all="ignore"):
-        return np.asarray(f(_follow(a, b), _follow(b, a), out=out))
+    return np.asarray(f(_follow(a, b), _follow(b, a), out=out))
 
 
+@_quiet
 def _unary(f, x, out):
-    with np.errstate(all="ignore"):
-        return np.asarray(f(x, out=out))
+    return np.asarray(f(x, out=out))
 
 
 def _result(value, like, out):
@@ -164,10 +167,10 @@ def sqrt(x, out=None):
     return _unary(np.sqrt, x, out)
 
 
+@_quiet
 def rsqrt(x, out=None):
     """1 / √x"""
-    with np.errstate(all="ignore"):
-        return _result(1 / np.sqrt(x), x, out)
+    return _result(1 / np.sqrt(x), x, out)
 
 
 def reciprocal(x, out=None):
@@ -200,6 +203,7 @@ def _sigmoid(x):
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
+@_quiet
 def sigmoid(x, out=None):
     """σ(x) = 1 / (1 + e⁻ˣ)"""
     return _result(_sigmoid(x), x, out)
@@ -219,6 +223,7 @@ def _normal_pdf(x):
     return np.exp(-0.5 * np.square(x, dtype=np.float64)) / math.sqrt(2 * math.pi)
 
 
+@_quiet
 def erf(x, out=None):
     """erf x = 2/√π ∫₀ˣ e^(−t²) dt"""
     return _result(_erf(x), x, out)
@@ -244,26 +249,31 @@ def relu(x, out=None):
     return _binary(np.maximum, x, 0, out)
 
 
+@_quiet
 def gelu(x, out=None):
     """x · Φ(x), Φ the standard normal distribution function, by erf (Hendrycks & Gimpel 2016, arXiv:1606.08415)."""
     return _result(x * _normal_cdf(x), x, out)
 
 
+@_quiet
 def silu(x, out=None):
     """x · σ(x) (Elfwing et al. 2017, arXiv:1702.03118)"""
     return _result(x * _sigmoid(x), x, out)
 
 
+@_quiet
 def softplus(x, out=None):
     """ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|))"""
     return _result(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), x, out)
 
 
+@_quiet
 def elu(x, alpha=1.0, out=None):
     """x above 0, α · (eˣ − 1) below (Clevert et al. 2015, arXiv:1511.07289)"""
     return _result(np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), x, out)
 
 
+@_quiet
 def leaky_relu(x, slope, out=None):
     """x above 0, slope · x below"""
     return _result(np.where(x > 0, x, slope * x), x, out)
@@ -271,12 +281,14 @@ def leaky_relu(x, slope, out=None):
 
 # ---- three inputs, and checks ----------------------------------------------------------------------------------------
 
+@_quiet
 def clamp(x, lo, hi, out=None):
     """min(max(x, lo), hi); `lo` or `hi` may be None (no limit), a number, or an array that broadcasts."""
     y = x if lo is None else np.maximum(x, _follow(lo, x))
     return _result(y if hi is None else np.minimum(y, _follow(hi, x)), x, out)
 
 
+@_quiet
 def where(cond, a, b, out=None):
     """a where `cond` (bool) is true, else b; all three broadcast."""
     y = np.where(cond, _follow(a, b), _follow(b, a))
@@ -290,26 +302,31 @@ def all_finite(x):
 
 # ---- derivatives: dx = dy · f′, written with whichever of x and y = f(x) is cheaper ---------------------------------
 
+@_quiet
 def relu_backward(dy, y, out=None):
     """dx = 0 where y ≤ 0, else dy; from y = relu(x)"""
     return _result(np.where(y <= 0, 0, dy), dy, out)
 
 
+@_quiet
 def sigmoid_backward(dy, y, out=None):
     """dx = dy · y · (1 − y); from y = σ(x)"""
     return _result(dy * y * (1 - y), dy, out)
 
 
+@_quiet
 def tanh_backward(dy, y, out=None):
     """dx = dy · (1 − y²); from y = tanh x"""
     return _result(dy * (1 - y * y), dy, out)
 
 
+@_quiet
 def gelu_backward(dy, x, out=None):
     """dx = dy · (Φ(x) + x · φ(x)); from x"""
     return _result(dy * (_normal_cdf(x) + x * _normal_pdf(x)), dy, out)
 
 
+@_quiet
 def silu_backward(dy, x, out=None):
     """dx = dy · σ(x) · (1 + x · (1 − σ(x))); from x"""
     s = _sigmoid(x)
