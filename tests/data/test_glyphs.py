@@ -11,9 +11,9 @@ import pytest
 from tinyattn.data.glyphs import Glyphs, atlas, build_atlas, distort, draw, faces, fields, rasterise
 
 PINNED = {      # SHA-256 of images, labels and masks; whoever changes these changes everybody's data set
-    ("train", False): "5cc0fa8ec7f300a1b17d0c0c09a50a81cd9e40ff0113f668e84a207fafb527a6",
-    ("test", False): "e71f4bbab6e16cd4b19b4135a11d44b14722e60a06a6d26d19f6f3a41b819f18",
-    ("test", True): "f6722bdbe624326d8a38a6d921392e946e61a13e2d396284602f231d7dc6fcea",
+    ("train", False): "d96534b9923d2076776cd47e76a7a2faa6fa322f4c6bd6698ffedadc403ddb6f",
+    ("test", False): "8501362314b55c8c76fdf186c27ab1d43917dbe9505f9c3ba5590b42cbf392a3",
+    ("test", True): "95d6c4ed73f64694a4aecdd099084a4510847fb67fb08c9910a13b8a4720d92e",
 }
 
 
@@ -65,17 +65,17 @@ def test_seeds_and_splits_differ():
 # ---- what a user meets -----------------------------------------------------------------------------------------------
 
 def test_shapes_classes_and_balance(splits):
-    for data, size in zip(splits, (22_500, 5_400)):
+    for data, size in zip(splits, (20_500, 5_125)):
         assert data.images.shape == (size, 1, 28, 28) and data.images.dtype == np.uint8
         assert data.labels.dtype == np.int64 and data.masks is None and data.name == "glyphs" and len(data) == size
-        assert data.classes == list(faces.CLASSES) and len(set(data.classes)) == len(data.classes) == 45
-        assert np.all(np.bincount(data.labels) == size // 45)
-    assert np.ptp(np.bincount(Glyphs("test", 100).labels, minlength=45)) == 1
+        assert data.classes == list(faces.CLASSES) and len(set(data.classes)) == len(data.classes) == 41
+        assert np.all(np.bincount(data.labels) == size // 41)
+    assert np.ptp(np.bincount(Glyphs("test", 100).labels, minlength=41)) == 1
 
 
 @pytest.mark.parametrize("clutter", [False, True])
 def test_mean_and_deviation_are_those_of_the_training_split(splits, clutter):
-    data = Glyphs("train", clutter=True, size=4500) if clutter else splits[0]
+    data = Glyphs("train", clutter=True, size=4100) if clutter else splits[0]
     pixels = data.images / 255.0
     tolerance = 2e-3 if clutter else 5e-5
     assert abs(pixels.mean() - data.mean[0]) < tolerance and abs(pixels.std() - data.std[0]) < tolerance
@@ -84,10 +84,10 @@ def test_mean_and_deviation_are_those_of_the_training_split(splits, clutter):
 def test_a_linear_model_is_not_enough(splits):
     """Softmax regression, plain NumPy, stays far under 85 % on the other typefaces, and far over chance."""
     (x, y), (x_test, y_test) = (((d.images.reshape(len(d), -1) / 255 - d.mean[0]).astype(np.float32), d.labels) for d in splits)
-    weight, bias, velocity = np.zeros((784, 45), np.float32), np.zeros(45, np.float32), 0
+    weight, bias, velocity = np.zeros((784, 41), np.float32), np.zeros(41, np.float32), 0
     order = np.random.default_rng(0)
     for epoch in range(6):
-        for batch in np.split(order.permutation(len(x)), 50):
+        for batch in np.split(order.permutation(len(x)), 41):
             p = np.exp(x[batch] @ weight + bias)
             p /= p.sum(1, keepdims=True)
             p[np.arange(len(batch)), y[batch]] -= 1
@@ -140,7 +140,7 @@ def test_train_and_test_share_no_family():
 def test_no_two_typefaces_draw_the_same_glyph():
     train, _ = fields.glyph_fields("train")
     test, _ = fields.glyph_fields("test")
-    ink = [(f < 0).reshape(-1, 45, f.shape[1] * f.shape[2]) for f in (train, test)]
+    ink = [(f < 0).reshape(-1, 41, f.shape[1] * f.shape[2]) for f in (train, test)]
     differ = [(ink[0] != face).mean(2) for face in ink[1]]      # share of samples, each test glyph against each train glyph
     assert np.min(differ) > 0.01
 
@@ -211,7 +211,7 @@ def test_overlapping_and_separate_shapes():
     assert np.array_equal(ink, [in_a | in_b, in_b])
 
 
-@pytest.mark.parametrize("face, character", [("dejavu-sans", "8"), ("cm-italic", "Q"), ("times-regular", "g"), ("cm-bold", "R")])
+@pytest.mark.parametrize("face, character", [("dejavu-sans", "8"), ("cm-italic", "R"), ("times-regular", "a"), ("cm-bold", "R")])
 def test_against_matplotlibs_own_rendering(face, character):
     """The same character of the same font file, outlined by FreeType and drawn by Agg."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
