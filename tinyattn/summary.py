@@ -96,7 +96,7 @@ def summary(model, input_shape):
 
 
 def _is_attention(module):
-    return hasattr(module, "num_heads")
+    return type(module).__name__ in ("MultiheadAttention", "SelfAttention2d", "AttentionPool")
 
 
 def _multiply_adds(module, inputs, output):
@@ -108,4 +108,12 @@ def _multiply_adds(module, inputs, output):
         return outputs * math.prod(weight.shape[1:])
     if kind == "Linear":
         return outputs * weight.shape[1]
+    if kind == "SelfAttention2d":  # Q Kᵀ and its product with V, over H·W tokens
+        return 2 * outputs * math.prod(output.shape[2:])
+    if kind == "MultiheadAttention":
+        e, s = module.embed_dim, inputs[1].shape[1 if module.batch_first and inputs[1].ndim == 3 else 0]
+        projected = sum(math.prod(x.shape) for x in inputs[:3]) * e
+        return projected + 2 * outputs * s
+    if kind == "AttentionPool":  # the weighted sum; its scores are a Linear inside it
+        return math.prod(inputs[0].shape)
     return 0
