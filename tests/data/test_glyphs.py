@@ -153,6 +153,9 @@ def test_the_atlas_is_small_and_its_licences_are_beside_it():
 
 
 def test_rebuilding_gives_the_shipped_atlas(tmp_path):
+    with np.load(atlas.ATLAS_FILE) as shipped:
+        if not np.array_equal(build_atlas.font_sums(), shipped["font_sha256"]):
+            pytest.skip("this matplotlib ships other fonts than those the atlas was made from")
     built = tmp_path / "atlas.npz"
     build_atlas.main([str(built)])
     with np.load(built) as new, np.load(atlas.ATLAS_FILE) as shipped:

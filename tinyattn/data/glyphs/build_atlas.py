@@ -7,7 +7,9 @@ which comes with matplotlib. Nobody needs to run this to use the data set.
 Source: Apple's TrueType Reference Manual, chapter "The 'glyf' table" (points, on-curve flags, ends of contours).
 """
 import argparse
+import hashlib
 import importlib.util
+import logging
 import pathlib
 
 import numpy as np
@@ -42,6 +44,12 @@ def read_outlines(path, characters):
     return outlines
 
 
+def font_sums():
+    """The SHA-256 of each typeface's font file, as hexadecimal digits: bytes (F,)."""
+    folder = font_folder()
+    return np.array([hashlib.sha256((folder / face.source).read_bytes()).hexdigest().encode() for face in FACES])
+
+
 def build():
     """The arrays of the atlas (see atlas.py), read from matplotlib's fonts.
 
@@ -61,6 +69,7 @@ def build():
     return {
         "characters": np.array(CHARACTERS),
         "faces": np.array([face.name for face in FACES]),
+        "font_sha256": font_sums(),                                                 # which fonts these outlines are from
         "dx": np.ascontiguousarray(steps[:, 0]), "dy": np.ascontiguousarray(steps[:, 1]),
         "on_curve": np.packbits(np.concatenate(on_curve)),
         "contour_points": np.concatenate(ends).astype(np.uint16),                   # points of each contour
@@ -72,6 +81,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tinyattn.data.glyphs.build_atlas", description=__doc__.split("\n")[0])
     parser.add_argument("file", nargs="?", type=pathlib.Path, default=ATLAS_FILE, help="where to write it")
     file = parser.parse_args(arguments).file
+    logging.getLogger("fontTools").setLevel(logging.ERROR)      # it doubts the dates in the Computer Modern files
     np.savez_compressed(file, **build())
     print(f"{file}: {len(FACES)} typefaces × {len(CHARACTERS)} characters, {file.stat().st_size:,} bytes")
 
