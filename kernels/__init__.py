@@ -4,7 +4,7 @@
     cpu/         the same functions compiled with Numba: parallel, and explicit SIMD where it pays
 
 A kernel takes C-contiguous arrays in memory order (images ``(N, H, W, C)``, tokens ``(B, T, D)``)
-and plain numbers, keeps no state, and returns arrays. It knows nothing of tensors or gradients graphs.
+and plain numbers, keeps no state, and returns arrays. It knows nothing of tensors or graphs.
 
 >>> from tinyattn import kernels
 >>> with kernels.use("reference"):        # run what is called inside on the specification
@@ -20,6 +20,7 @@ import os
 RUNGS = ("reference", "cpu")
 """Names of the rungs, slowest and plainest first."""
 
+_loaded = {}
 _chosen = contextvars.ContextVar("tinyattn_rung", default=None)
 
 
@@ -36,7 +37,10 @@ def active():
 
 def rung(name=None):
     """The module of kernels called `name` (default: the active one), imported when first asked for."""
-    return importlib.import_module(f"{__name__}.{_checked(name or active())}")
+    name = name or active()
+    if name not in _loaded:
+        _loaded[name] = importlib.import_module(f"{__name__}.{_checked(name)}")
+    return _loaded[name]
 
 
 @contextlib.contextmanager
