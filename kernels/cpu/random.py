@@ -86,22 +86,16 @@ def _normal_body_64(t, words, y):
 
 
 @inner
-def _dropout_body(t, numbers, limit, seed, offset, x, y):
-    """A word is kept if its upper 24 bits are at least `limit`; the last block may be cut short."""
-    start, key, scale, least = offset[0] + u64(t * BLOCKS), seed[0], numbers[0], limit[0]
+def _dropout_body(t, scale, limit, seed, offset, x, y):
+    """A number is kept if the upper 24 bits of its word are at least `limit`."""
+    start, key, factor, least = offset[0] + u64(t * BLOCKS), seed[0], scale[0], limit[0]
     begin, end = 4 * t * BLOCKS, min(4 * (t + 1) * BLOCKS, x.size)
     p, o = x[begin:end], y[begin:end]
-    nothing = x.dtype.type(0)
-    for j in range(p.size // 4):
-        w0, w1, w2, w3 = _philox(start + u64(j), key)
-        o[4 * j] = p[4 * j] * scale if w0 >> u32(8) >= least else nothing
-        o[4 * j + 1] = p[4 * j + 1] * scale if w1 >> u32(8) >= least else nothing
-        o[4 * j + 2] = p[4 * j + 2] * scale if w2 >> u32(8) >= least else nothing
-        o[4 * j + 3] = p[4 * j + 3] * scale if w3 >> u32(8) >= least else nothing
-    tail = p.size // 4 * 4
-    words = _philox(start + u64(p.size // 4), key)
-    for i in range(tail, p.size):
-        o[i] = p[i] * scale if words[i - tail] >> u32(8) >= least else nothing
+    words = np.empty((p.size + 3) // 4 * 4, u32)  # first all words, then all numbers: both loops are vectorised
+    for j in range(words.size // 4):
+        words[4 * j], words[4 * j + 1], words[4 * j + 2], words[4 * j + 3] = _philox(start + u64(j), key)
+    for i in range(p.size):
+        o[i] = p[i] * factor if words[i] >> u32(8) >= least else x.dtype.type(0)
 
 
 def _tasks(count):

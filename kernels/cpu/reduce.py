@@ -9,13 +9,14 @@ for any number of threads, and as accurate as if they had been added in pairs.
 Integers and booleans are left to NumPy.
 """
 import functools
+import math
 
 import numpy as np
 
 from ..reference import reduce as spec
 from ..reference.reduce import __all__
 from .array import empty
-from .jit import inner, precise, specialize
+from .jit import inner, specialize
 from .launch import flat, launch
 from .loops import BLOCK
 from .mathfun import maximum_, minimum_
@@ -82,36 +83,39 @@ def _groups(shape, axes):
     return groups
 
 
-def _one(name, x, outer, R, inner):
-    """(outer, R, inner) → (outer, inner), float; x flat."""
-    rows, columns = _bodies(name)
-    length = LONG if inner == 1 else PIECE
-    pieces = -(-R // length)
-    work = min(R, length) * inner
-    a_task = max(1, BLOCK // work)
-    count = outer * pieces
-    y = empty((count * inner,), x.dtype)
-    sizes = np.array([R, pieces, length, a_task, count, inner], np.int64)
-    launch(rows if inner == 1 else columns, -(-count // a_task), sizes, x, y)
-    if pieces == 1:
-        return y
-    combine = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[name]
-    wide = np.float64 if name in ("sum", "prod") else x.dtype
-    return combine.reduce(y.reshape(outer, pieces, inner), axis=1, dtype=wide).astype(x.dtype).reshape(-1)
+@functools.lru_cache(maxsize=4096)
+def _plan(shape, axes, keepdims):
+    """The shape of the result, and the stages: each is (outer, pieces, inner), a number of tasks, and sizes for a body."""
+    axes = {axis % len(shape) for axis in axes}
+    groups, stages = _groups(shape, axes), []
+    while any(reduced for _, reduced in groups):
+        k = max(i for i, group in enumerate(groups) if group[1])  # the innermost that is to be reduced
+        outer, inner = (math.prod(size for size, _ in part) for part in (groups[:k], groups[k + 1:]))
+        R = groups.pop(k)[0]
+        length = LONG if inner == 1 else PIECE
+        pieces = -(-R // length)
+        a_task = max(1, BLOCK // (min(R, length) * inner))
+        count = outer * pieces
+        sizes = np.array([R, pieces, length, a_task, count, inner], np.int64)
+        stages.append(((outer, pieces, inner), -(-count // a_task), sizes))
+    kept = [1 if axis in axes else size for axis, size in enumerate(shape) if keepdims or axis not in axes]
+    return tuple(kept), stages
 
 
 def _reduce(name, x, axes, keepdims):
-    axes = {axis % x.ndim for axis in axes}
-    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
-    y, groups = flat(x), _groups(x.shape, axes)
-    while any(reduced for _, reduced in groups):
-        k = max(i for i, group in enumerate(groups) if group[1])  # the innermost that is to be reduced
-        outer, inner = (int(np.prod([size for size, _ in part], dtype=np.int64)) for part in (groups[:k], groups[k + 1:]))
-        y = _one(name, y, outer, groups[k][0], inner)
-        del groups[k]
-    if np.may_share_memory(y, x):  # nothing but axes of size 1
-        y = y.copy()
-    return y.reshape(shape if keepdims else [size for axis, size in enumerate(x.shape) if axis not in axes])
+    shape, stages = _plan(x.shape, tuple(axes), bool(keepdims))
+    rows, columns = _bodies(name)
+    y = flat(x)
+    for (outer, pieces, inner), tasks, sizes in stages:
+        y, x = empty((outer * pieces * inner,), y.dtype), y
+        launch(rows if inner == 1 else columns, tasks, sizes, x, y)
+        if pieces > 1:
+            wide = np.float64 if name in ("sum", "prod") else y.dtype
+            y = _COMBINE[name].reduce(y.reshape(outer, pieces, inner), axis=1, dtype=wide).astype(y.dtype).reshape(-1)
+    return y.reshape(shape) if stages else y.reshape(shape).copy()
+
+
+_COMBINE = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 
 
 def _reduction(name):
@@ -138,39 +142,35 @@ def mean(x, axes, keepdims=False):
 
 
 def _arg_body(t, sizes, x, y):
-    """y[o, c] = the first r whose x[o, r, c] is beyond all others; task t is outer index o."""
-    R, inner = sizes[0], sizes[1]
-    for c in range(inner):
-        p = x[t * R * inner + c:(t + 1) * R * inner]
-        best, where = p[0], 0
-        for r in range(1, R):
-            value = p[r * inner]
-            if (f(value, best) or value != value) and best == best:
-                best, where = value, r
-        y[t * inner + c] = where
-
-
-@precise
-def _greater(a, b):
-    return a > b
-
-
-@precise
-def _less(a, b):
-    return a < b
+    """y[o, c] = the first r whose x[o, r, c] is f of them all; task t takes some outer indices."""
+    R, inner, a_task, outer = sizes[0], sizes[1], sizes[2], sizes[3]
+    for o in range(t * a_task, min((t + 1) * a_task, outer)):
+        for c in range(inner):
+            p = x[o * R * inner + c:(o + 1) * R * inner]
+            best = p[0]
+            if inner == 1:  # said apart, because this loop can be vectorised
+                for r in range(1, R):
+                    best = f(best, p[r])
+            else:
+                for r in range(1, R):
+                    best = f(best, p[r * inner])
+            where = 0
+            while p[where * inner] != best and p[where * inner] == p[where * inner]:
+                where += 1
+            y[o * inner + c] = where
 
 
 @functools.cache
 def _arg_kernel(name):
-    return specialize(_arg_body, name, inner, f={"argmax": _greater, "argmin": _less}[name])
+    return specialize(_arg_body, name, inner, f={"argmax": maximum_, "argmin": minimum_}[name])
 
 
 def _arg(name, x, axis, keepdims):
     axis %= x.ndim
-    outer = int(np.prod(x.shape[:axis], dtype=np.int64))
-    inner = int(np.prod(x.shape[axis + 1:], dtype=np.int64))
+    outer, R, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1:])
+    a_task = max(1, BLOCK // (R * inner))
     y = empty((outer * inner,), np.int64)
-    launch(_arg_kernel(name), outer, np.array([x.shape[axis], inner], np.int64), flat(x), y)
+    launch(_arg_kernel(name), -(-outer // a_task), np.array([R, inner, a_task, outer], np.int64), flat(x), y)
     return y.reshape((*x.shape[:axis], *([1] if keepdims else []), *x.shape[axis + 1:]))
 
 
