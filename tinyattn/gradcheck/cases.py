@@ -1,0 +1,233 @@
+"""What `tinyattn gradcheck` checks: every differentiable operation, on samples that enter every path of its kernels.
+
+A case is a call ``f(t, F, *inputs)``, where t is this library's namespace and F its `nn.functional`. Names are PyTorch's,
+so the same call runs on ``torch`` and ``torch.nn.functional``: the tests hold values and gradients against them.
+
+Inputs are described, and made from a seed:
+
+    N(2, 3)      normal                     P(2, 3)      between ½ and 2
+    D(2, 3)      all different, far apart (no ties, for maxima)
+    I(5, 2, 3)   integers 0 … 4             B(2, 3)      booleans
+    V([…])       these values               const(…)     without gradient
+"""
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Input:
+    """How to make one input: a function of a random generator, and whether it wants a gradient."""
+    make: object
+    shape: tuple
+    grad: bool = True
+
+
+def N(*shape):
+    return Input(lambda random: random.normal(size=shape), shape)
+
+
+def P(*shape):
+    return Input(lambda random: random.uniform(0.5, 2, shape), shape)
+
+
+def D(*shape):
+    size = math.prod(shape)
+    return Input(lambda random: (random.permutation(size).reshape(shape) - size / 2 + 0.25) / 8, shape)
+
+
+def I(high, *shape):  # noqa: E743
+    return Input(lambda random: random.integers(0, high, shape), shape, False)
+
+
+def B(*shape):
+    return Input(lambda random: random.random(shape) < 0.6, shape, False)
+
+
+def V(values, dtype=np.float64):
+    array = np.array(values, dtype)
+    return Input(lambda random: array.copy(), array.shape, array.dtype.kind == "f")
+
+
+def const(given):
+    return Input(given.make, given.shape, False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sample of one operation. `smooth`: no kink at the inputs; `second`: also right for gradients of gradients."""
+    name: str
+    label: str
+    call: object
+    inputs: tuple
+    smooth: bool = True
+    second: bool = True
+
+    def arrays(self, seed=0):
+        """The inputs as NumPy arrays (float64 where float)."""
+        random = np.random.default_rng([seed, *map(ord, self.name + self.label)])
+        return [spec.make(random) for spec in self.inputs]
+
+    def prepared(self, seed=0):
+        """(function of tensors, its float64 tensors), for `gradcheck`."""
+        import tinyattn
+        tensors = [Tensor(np.asarray(a), requires_grad=spec.grad) for a, spec in zip(self.arrays(seed), self.inputs)]
+        return lambda *xs: self.call(tinyattn, tinyattn.nn.functional, *xs), tensors
+
+
+CASES = []
+
+
+def case(name, call, *inputs, label="", smooth=True, second=True):
+    CASES.append(Case(name, label or " ".join("×".join(map(str, i.shape)) or "0-d" for i in inputs), call, inputs, smooth, second))
+
+
+# --- two operands: broadcasting, from both sides and in the middle, numbers, 0-d, size-1 axes ------------------------
+
+PAIRS = [(N(3, 4), P(3, 4)), (N(2, 3, 4), P(4)), (N(4), P(2, 3, 4)), (N(2, 1, 4), P(3, 1)), (N(), P(3)), (N(), P()),
+         (N(2, 3, 2, 5), P(1, 3, 1, 1)), (N(0, 3), P(3)), (N(1, 1), P(1))]
+for a, b in PAIRS:
+    case("add", lambda t, F, a, b: a + b, a, b)
+    case("sub", lambda t, F, a, b: a - b, a, b)
+    case("mul", lambda t, F, a, b: a * b, a, b)
+    case("div", lambda t, F, a, b: a / b, a, b)
+for a, b in [(P(3, 4), N(3, 4)), (P(2, 1, 4), N(3, 1)), (P(), N(3))]:
+    case("pow", lambda t, F, a, b: a ** b, a, b)
+for a, b in [(D(3, 4), const(D(3, 4))), (D(2, 3, 4), V([0.1, -0.3, 0.2, 7.0])), (D(3), V(0.05))]:
+    case("maximum", lambda t, F, a, b: t.maximum(a, b), a, b)
+    case("minimum", lambda t, F, a, b: t.minimum(a, b), a, b)
+case("mul", lambda t, F, a: a * a, N(3, 4), label="by itself")
+case("mul", lambda t, F, a: a.detach() * a, N(3, 4), label="by its detached self", smooth=False)
+case("mul", lambda t, F, a, b: a * b, N(70, 1000), N(1000), label="70×1000 1000")
+case("add", lambda t, F, a: 2 + a * 3 - 1.5, N(2, 3), label="numbers")
+case("add", lambda t, F, a, b: t.add(a, b, alpha=0.5), N(2, 3), N(3), label="alpha")
+case("sub", lambda t, F, a, b: t.sub(a, b, alpha=3), N(2, 3), N(3), label="alpha")
+case("div", lambda t, F, a: 2 / a + a / 4, P(5), label="numbers")
+case("pow", lambda t, F, a: a ** 2 + a ** 3 + a ** 1, N(2, 3), label="integer exponents")
+case("pow", lambda t, F, a: a ** -0.5 + a ** 0.5 + 2.0 ** a, P(2, 3), label="fractions")
+case("pow", lambda t, F, a: a ** 2 + a ** 3 + a ** 0, V([0.0, -1.5, 2.0]), label="at 0", second=False)
+case("maximum", lambda t, F, a, b: t.maximum(a, b), V([1.0, 2, 3]), V([1.0, 3, 2]), label="ties", smooth=False)
+case("minimum", lambda t, F, a, b: t.minimum(a, b), V([1.0, 2, 3]), V([1.0, 3, 2]), label="ties", smooth=False)
+case("where", lambda t, F, c, a, b: t.where(c, a, b), B(3, 4), N(3, 4), N(4))
+case("where", lambda t, F, c, a, b: t.where(c, a, b), B(3, 1), N(1, 4), N())
+case("where", lambda t, F, c, a: t.where(c, a, 0.5) + t.where(c, 2.0, a), B(4), N(3, 4), label="numbers")
+case("masked_fill", lambda t, F, x, m: x.masked_fill(m, -2.0), N(3, 4), B(4))
+
+# --- one operand -----------------------------------------------------------------------------------------------------
+
+SHAPES = [(3, 5), (), (2, 3, 4, 5), (0,)]
+for name in ("exp", "sin", "cos", "tanh", "sigmoid", "erf", "square", "neg", "abs", "sign", "floor", "ceil", "round"):
+    for shape in SHAPES:
+        case(name, lambda t, F, x, name=name: getattr(t, name)(x), D(*shape))
+for name in ("log", "log1p", "sqrt", "rsqrt", "reciprocal"):
+    for shape in SHAPES:
+        case(name, lambda t, F, x, name=name: getattr(t, name)(x), P(*shape))
+for name in ("relu", "gelu", "silu", "softplus", "elu", "leaky_relu"):
+    for shape in SHAPES:
+        case(name, lambda t, F, x, name=name: getattr(F, name)(x), D(*shape))
+case("leaky_relu", lambda t, F, x: F.leaky_relu(x, 0.3), D(3, 5), label="slope 0.3")
+case("relu", lambda t, F, x: F.relu(x), V([-1.0, 0.0, 2.0]), label="at 0", smooth=False)
+case("abs", lambda t, F, x: t.abs(x), V([-1.0, 0.0, 2.0]), label="at 0", smooth=False)
+case("clamp", lambda t, F, x: x.clamp(-0.4, 0.6), D(3, 5))
+case("clamp", lambda t, F, x: x.clamp(min=0.1) + x.clamp(max=0.2), D(7), label="one side")
+case("clamp", lambda t, F, x: x.clamp(-1, 2), V([-1.0, 0.0, 2.0, 3.0]), label="at the limits", smooth=False)
+case("exp", lambda t, F, x: t.exp(x), N(100, 700), label="100×700")
+case("cast", lambda t, F, x: x.float().double() * x, V([[0.5, 1.25]]), label="and back", smooth=False)
+
+# --- shape -----------------------------------------------------------------------------------------------------------
+
+case("reshape", lambda t, F, x: x.reshape(4, -1) * 2, N(2, 3, 4))
+case("reshape", lambda t, F, x: x.reshape(()) + x.reshape(1, 1, 1), N(1))
+case("reshape", lambda t, F, x: x.transpose(0, 1).reshape(6), N(2, 3), label="of a transposed")
+case("view", lambda t, F, x: x.view(6, 4) * x.view(-1)[0], N(2, 3, 4))
+case("flatten", lambda t, F, x: x.flatten(1, 2) * 3, N(2, 3, 4, 2))
+case("flatten", lambda t, F, x: x.flatten(), N())
+case("permute", lambda t, F, x: x.permute(2, 0, 1) ** 2, N(2, 3, 4))
+case("transpose", lambda t, F, x: x.transpose(-1, 0) ** 2, N(2, 3, 4))
+case("matrix_transpose", lambda t, F, x: x.T ** 2, N(2, 3))
+case("squeeze", lambda t, F, x: x.squeeze(1) * 2, N(2, 1, 3))
+case("squeeze", lambda t, F, x: x.squeeze() * 2, N(1, 2, 1))
+case("unsqueeze", lambda t, F, x: x.unsqueeze(-1) * x.unsqueeze(0), N(3))
+case("expand", lambda t, F, x: x.expand(4, 2, 3) ** 2, N(2, 1))
+case("expand", lambda t, F, x: x.expand(1, -1) ** 2, N(3), label="a new axis of length 1")
+case("clone", lambda t, F, x: x.clone() * x, N(2, 3))
+case("contiguous", lambda t, F, x: x.transpose(0, 1).contiguous() ** 2, N(2, 3))
+case("cat", lambda t, F, a, b, c: t.cat([a, b, c], 1) ** 2, N(2, 3), N(2, 1), N(2, 2))
+case("cat", lambda t, F, a: t.cat([a, a * 2, a], -1), N(2, 3), label="one three times")
+case("stack", lambda t, F, a, b: t.stack([a, b], 1) ** 2, N(2, 3), N(2, 3))
+case("split", lambda t, F, x: [p ** 2 for p in x.split(2, 1)], N(2, 5))
+case("split", lambda t, F, x: x.split([1, 4], 1)[1] ** 2, N(2, 5), label="sections, one unused")
+case("chunk", lambda t, F, x: [p ** 2 for p in x.chunk(3, 1)], N(2, 7))
+case("flip", lambda t, F, x: x.flip((0, 2)) ** 2, N(2, 3, 4))
+case("tril", lambda t, F, x: x.tril(-1) ** 2, N(2, 3, 4))
+case("triu", lambda t, F, x: x.triu(1) ** 2, N(3, 3))
+
+# --- indices ---------------------------------------------------------------------------------------------------------
+
+case("getitem", lambda t, F, x: x[1] ** 2, N(3, 4))
+case("getitem", lambda t, F, x: x[:, 1::2, None, -1] ** 2, N(2, 5, 3), label="steps")
+case("getitem", lambda t, F, x: x[..., 0] * x[0, ..., 1:].sum(), N(2, 3, 4), label="ellipsis")
+case("getitem", lambda t, F, x, i: x[i] ** 2, N(4, 3), I(4, 6), label="integers, some twice")
+case("getitem", lambda t, F, x, i: x[:, i, 1] ** 2, N(3, 4, 2), I(4, 2, 3), label="integers in the middle")
+case("getitem", lambda t, F, x, m: x[m] ** 2, N(3, 4), B(3, 4), label="booleans")
+
+
+def _assign(t, F, x, v):
+    y = x * 2
+    y[1:, :2] = v
+    y[0] = y[1].clone() * v.sum()
+    return y * y
+
+
+case("setitem", _assign, N(3, 4), N(2), label="slices")
+case("index_select", lambda t, F, x, i: t.index_select(x, 1, i) ** 2, N(3, 4), I(4, 6))
+case("gather", lambda t, F, x, i: t.gather(x, 1, i) ** 2, N(3, 4), I(4, 3, 5))
+case("gather", lambda t, F, x, i: t.gather(x, 0, i) ** 2, N(4, 3), I(4, 2, 3))
+case("embedding", lambda t, F, i, w: F.embedding(i, w) ** 2, I(5, 2, 4), N(5, 3))
+
+# --- reductions ------------------------------------------------------------------------------------------------------
+
+AXES = [(None, (3, 4)), (1, (2, 3, 4)), ((0, 2), (2, 3, 4)), (-1, (2, 1)), (0, (5,)), (None, ()), ((2, 3), (2, 3, 4, 5)), ((0,), (300, 9))]
+for dim, shape in AXES:
+    for keep in (False, True):
+        label = f"{'×'.join(map(str, shape)) or '0-d'} over {dim}{' keepdim' * keep}"
+        for name in ("sum", "mean", "amax", "amin"):
+            case(name, lambda t, F, x, n=name, d=dim, k=keep: getattr(t, n)(x, **({} if d is None else {"dim": d, "keepdim": k})),
+                 D(*shape), label=label)
+        if dim is not None:
+            for name in ("var", "std"):
+                case(name, lambda t, F, x, n=name, d=dim, k=keep: getattr(t, n)(x, dim=d, correction=0 if x.shape[-1] == 1 else 1,
+                                                                                keepdim=k), N(*shape), label=label,
+                     smooth=shape != (2, 1))
+case("sum", lambda t, F, x: x.sum() * x.sum(0), N(300, 300), label="300×300")
+case("var", lambda t, F, x: t.var(x), N(3, 4), label="all")
+case("std", lambda t, F, x: x.std(1, correction=2), N(3, 4), label="correction 2")
+case("prod", lambda t, F, x: t.prod(x), N(6))
+case("prod", lambda t, F, x: t.prod(x, 1, keepdim=True), N(2, 5, 3), label="along 1")
+case("prod", lambda t, F, x: t.prod(x, 0), V([[0.0, 2.0], [0.0, 3.0], [1.0, 0.0]]), label="with zeros")
+for name in ("max", "min"):
+    case(name, lambda t, F, x, name=name: getattr(x, name)(), D(3, 4), label="all")
+    case(name, lambda t, F, x, name=name: getattr(x, name)(1)[0], D(3, 4), label="along 1")
+    case(name, lambda t, F, x, name=name: getattr(x, name)(0, keepdim=True)[0], D(3, 4), label="keepdim")
+    case(name, lambda t, F, x, name=name: getattr(x, name)(1)[0], V([[1.0, 2, 2], [3.0, 3, 3]]), label="ties", smooth=False)
+case("amax", lambda t, F, x: t.amax(x, (0, 1)), V([[1.0, 2, 2], [2.0, 1, 0]]), label="ties", smooth=False)
+case("cumsum", lambda t, F, x: t.cumsum(x, 1) ** 2, N(2, 4, 3))
+
+# --- products --------------------------------------------------------------------------------------------------------
+
+for a, b in [(N(3, 4), N(4, 5)), (N(4), N(4)), (N(3, 4), N(4)), (N(4), N(4, 3)), (N(2, 3, 4), N(4, 5)), (N(2, 3, 4), N(2, 4, 5)),
+             (N(5, 1, 3, 4), N(2, 4, 2)), (N(3, 4), N(2, 4, 5)), (N(1, 1), N(1, 1)), (N(2, 3, 0), N(0, 2)), (N(3, 1), N(1, 5)),
+             (N(37, 70), N(70, 45)), (N(130, 64), N(64, 96))]:
+    case("matmul", lambda t, F, a, b: a @ b, a, b)
+case("matmul", lambda t, F, a, b: a.transpose(0, 1) @ b.T, N(4, 3), N(5, 4), label="of transposed")
+case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(3, 4), N(5, 4), N(5))
+case("linear", lambda t, F, x, w: F.linear(x, w), N(2, 3, 4), N(5, 4))
+case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(4), N(5, 4), N(5))
+case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(33, 65), N(40, 65), N(40))
+for equation, inputs in {"bqd,bkd->bqk": (N(2, 3, 4), N(2, 5, 4)), "ij->ji": (N(2, 3),), "ij,j": (N(2, 3), N(3)), "i,j->ij": (N(2), N(3)),
+                         "ij,jk,kl->il": (N(2, 3), N(3, 4), N(4, 2)), "ijk->j": (N(2, 3, 4),), "ij,ij->": (N(2, 3), N(2, 3)),
+                         "bhi,hj->bj": (N(2, 3, 4), N(3, 2))}.items():
+    case("einsum", lambda t, F, *xs, e=equation: t.einsum(e, *xs), *inputs, label=equation)

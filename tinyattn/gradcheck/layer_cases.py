@@ -1,0 +1,119 @@
+"""The cases of layers and models: inputs and every parameter. A layer is made by a call ``f(nn)``, so that a test can make
+PyTorch's layer of the same name too."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..tensor import Tensor
+from .cases import D, I, N
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """One layer: how it is made, its inputs, and its mode."""
+    name: str
+    label: str
+    make: object
+    inputs: tuple
+    training: bool = True
+    smooth: bool = True
+    second: bool = True
+
+    def arrays(self, seed=0):
+        """The inputs as NumPy arrays (float64 where float)."""
+        random = np.random.default_rng([seed, *map(ord, self.name + self.label)])
+        return [spec.make(random) for spec in self.inputs]
+
+    def module(self, seed=0):
+        """The layer in float64, its parameters moved off their first values (zeros hide mistakes)."""
+        import tinyattn
+        tinyattn.manual_seed(seed)
+        module = self.make(tinyattn.nn).double().train(self.training)
+        random = np.random.default_rng(seed)
+        for p in module.parameters():
+            p.data[...] += 0.3 * random.normal(size=p.shape)
+        return module
+
+    def prepared(self, seed=0):
+        """(function of tensors, [inputs and parameters]), for `gradcheck`."""
+        import tinyattn
+        module = self.module(seed)
+        inputs = [Tensor(np.asarray(a), requires_grad=spec.grad) for a, spec in zip(self.arrays(seed), self.inputs)]
+        count = len(inputs)
+
+        def function(*xs):
+            tinyattn.manual_seed(seed)
+            made = module(*xs[:count])
+            return [y for y in made if y is not None] if isinstance(made, tuple) else made
+
+        return function, inputs + list(module.parameters())
+
+
+LAYERS = []
+
+
+def layer(name, make, *inputs, label="", training=True, smooth=True, second=True):
+    LAYERS.append(LayerCase(name, label, make, inputs, training, smooth, second))
+
+
+layer("Linear", lambda nn: nn.Linear(4, 3), N(2, 4))
+layer("Linear", lambda nn: nn.Linear(4, 3, bias=False), N(2, 5, 4), label="no bias")
+layer("Conv2d", lambda nn: nn.Conv2d(3, 4, 3, stride=2, padding=1), N(2, 3, 5, 6))
+layer("Conv2d", lambda nn: nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False), N(2, 4, 5, 5), label="depthwise")
+layer("Conv2d", lambda nn: nn.Conv2d(2, 3, (3, 1), dilation=(2, 1)), N(2, 2, 7, 3), label="dilated")
+layer("Conv1d", lambda nn: nn.Conv1d(2, 3, 3, padding=1), N(2, 2, 6))
+for mode in (True, False):
+    word = "" if mode else "eval"
+    layer("BatchNorm1d", lambda nn: nn.BatchNorm1d(3), N(5, 3), training=mode, label=word)
+    layer("BatchNorm1d", lambda nn: nn.BatchNorm1d(3), N(4, 3, 5), training=mode, label=f"long {word}".strip())
+    layer("BatchNorm2d", lambda nn: nn.BatchNorm2d(3), N(2, 3, 4, 3), training=mode, label=word)
+layer("BatchNorm2d", lambda nn: nn.BatchNorm2d(3, affine=False, track_running_stats=False), N(2, 3, 4, 3), label="bare")
+layer("LayerNorm", lambda nn: nn.LayerNorm(5), N(3, 5))
+layer("LayerNorm", lambda nn: nn.LayerNorm((3, 4), elementwise_affine=False), N(2, 3, 4), label="bare")
+layer("GroupNorm", lambda nn: nn.GroupNorm(2, 4), N(2, 4, 3, 3))
+layer("MaxPool2d", lambda nn: nn.MaxPool2d(3, 2, 1), D(2, 2, 6, 5))
+layer("AvgPool2d", lambda nn: nn.AvgPool2d(3, 2, 1, count_include_pad=False), N(2, 2, 6, 5))
+layer("AdaptiveAvgPool2d", lambda nn: nn.AdaptiveAvgPool2d((2, 3)), N(2, 2, 5, 7))
+layer("Embedding", lambda nn: nn.Embedding(5, 3), I(5, 2, 4))
+layer("Flatten", lambda nn: nn.Flatten(), N(2, 3, 2, 2))
+layer("Identity", lambda nn: nn.Identity(), N(2, 3))
+layer("Dropout", lambda nn: nn.Dropout(0.0), N(2, 3), label="p=0")
+layer("Dropout", lambda nn: nn.Dropout(0.5), N(2, 3), training=False, label="eval")
+for name in ("ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softplus", "ELU", "LeakyReLU"):
+    layer(name, lambda nn, name=name: getattr(nn, name)(), D(3, 5))
+layer("Softmax", lambda nn: nn.Softmax(1), N(3, 5))
+layer("LogSoftmax", lambda nn: nn.LogSoftmax(1), N(3, 5))
+layer("CrossEntropyLoss", lambda nn: nn.CrossEntropyLoss(label_smoothing=0.1), N(3, 5), I(5, 3))
+layer("NLLLoss", lambda nn: nn.NLLLoss(), N(3, 5), I(5, 3))
+layer("MSELoss", lambda nn: nn.MSELoss(), N(3, 5), N(3, 5))
+layer("L1Loss", lambda nn: nn.L1Loss(reduction="sum"), N(3, 5), N(3, 5))
+layer("Sequential", lambda nn: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)), N(3, 4))
+layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(6, 2), N(4, 2, 6), N(5, 2, 6), N(5, 2, 6))
+layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(4, 1, bias=False, batch_first=True), N(2, 3, 4), N(2, 5, 4), N(2, 5, 4),
+      label="batch first")
+
+# without a twin in PyTorch
+layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 3, stride=2), N(3, 2, 5, 5))
+layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 3), N(3, 2, 5, 5), training=False, label="eval")
+layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 1, activation=None), N(3, 2, 4, 4), label="no activation")
+layer("SqueezeExcitation", lambda nn: nn.attention.SqueezeExcitation(5), N(2, 5, 3, 4))
+layer("EfficientChannelAttention", lambda nn: nn.attention.EfficientChannelAttention(6), N(2, 6, 3, 4))
+layer("CBAM", lambda nn: nn.attention.CBAM(5), D(2, 5, 6, 7))
+layer("CBAM", lambda nn: nn.attention.CBAM(8, kernel_size=3), D(1, 8, 3, 3), label="3×3")
+layer("SelfAttention2d", lambda nn: nn.attention.SelfAttention2d(6, heads=2), N(2, 6, 3, 4))
+layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 5, 3, 4))
+layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 7, 5), label="of tokens")
+
+
+def _model(name, **options):
+    """A model with few channels, so that the check is quick."""
+    import tinyattn
+    return getattr(tinyattn.models, name)(**options)
+
+
+layer("LeNet", lambda nn: _model("LeNet", image_size=16), N(2, 1, 16, 16), second=False)
+for gate in ("none", "se", "eca", "cbam", "self"):
+    layer("AttentionCNN", lambda nn, gate=gate: _model("AttentionCNN", image_size=8, attention=gate, widths=(3, 4, 5)), N(3, 1, 8, 8),
+          label=gate, second=False)
+layer("ResNet", lambda nn: _model("ResNet", depth=8, image_size=8, attention="cbam", width=4), N(2, 3, 8, 8), second=False)
+layer("CCT", lambda nn: _model("CCT", image_size=8, dim=8, depth=1, heads=2), N(2, 3, 8, 8), training=False, second=False)
