@@ -98,7 +98,8 @@ def _query_tile(q, k, v, mask, masked, causal, scale, i0, o, lse):
         _hide(s, mask, masked, causal, i0, rows, j0, columns)
         for i in range(rows):
             row, sums = s[i * TILE:i * TILE + columns], result[i * width:(i + 1) * width]
-            new = max(largest_score[i], largest(row))
+            new = largest(row)
+            new = largest_score[i] if new <= largest_score[i] else new
             if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
                 row[:] = 0
                 continue

@@ -28,7 +28,10 @@ def _pool_pixels(n, sizes, x, mean, largest, argmax):
     P, C, with_max = sizes[0], sizes[1], sizes[2]
     rows = min(P, max(1, TILE // C))
     image, size = x[n * P * C:(n + 1) * P * C], rows * C
-    sums, best, where = image[:size].copy(), image[:size].copy(), np.zeros(size, np.int32)
+    sums, best, where = np.empty(size, x.dtype), np.empty(size, x.dtype), np.empty(size, np.int32)
+    for j in range(size):
+        sums[j] = best[j] = image[j]
+        where[j] = 0
     t = np.int32(0)
     for at in range(size, P * C, size):
         part = image[at:at + size]
@@ -57,11 +60,11 @@ def _pool_pixels(n, sizes, x, mean, largest, argmax):
 @inner
 def _pool_pixels_backward(n, sizes, dmean, dmax, argmax, dx):
     P, C, with_max = sizes[0], sizes[1], sizes[2]
-    image, share = dx[n * P * C:(n + 1) * P * C], dmean[n * C:(n + 1) * C].copy()
-    for c in range(C):
-        share[c] /= dx.dtype.type(P)
+    image, mean, share = dx[n * P * C:(n + 1) * P * C], dmean[n * C:(n + 1) * C], dx.dtype.type(1) / dx.dtype.type(P)
     for p in range(0, P * C, C):
-        image[p:p + C] = share
+        pixel = image[p:p + C]
+        for c in range(C):
+            pixel[c] = mean[c] * share
     if with_max:
         for c in range(C):
             image[argmax[n * C + c] * C + c] += dmax[n * C + c]

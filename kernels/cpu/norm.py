@@ -37,11 +37,12 @@ def _repeat(parameter, tile, dtype):
 
 @inner
 def _fold(tile, C, total):
-    """total[c] = Σ_r tile[r·C + c]"""
-    total[:] = tile[:C]
-    for r in range(1, len(tile) // C):
+    """total[c] = Σ_r tile[r·C + c]. Loops, here and below: slices assigned to slices compile slowly."""
+    for c in range(C):
+        total[c] = tile[c]
+    for r in range(C, len(tile), C):
         for c in range(C):
-            total[c] += tile[r * C + c]
+            total[c] += tile[r + c]
 
 
 @inner
@@ -60,8 +61,8 @@ def _moments(t, sizes, x, partial):
     _fold(x[start:start + rows * C], C, shift)
     for c in range(C):
         shift[c] /= x.dtype.type(rows)
-    for r in range(0, tile, C):
-        shifts[r:r + C] = shift
+    for j in range(tile):
+        shifts[j] = shift[j % C]
     for at in range(start, stop, tile):
         part = x[at:min(at + tile, stop)]
         for j in range(len(part)):

@@ -7,7 +7,8 @@ A transpose written as a loop becomes scattered stores, one number each. With wh
 two-source shuffles: round b swaps the off-diagonal b × b blocks of every 2b × 2b block.
 
 A floating-point maximum cannot be reordered while NaNs are possible, so its loop stays scalar. The maximum of integers
-can, and the bits of a float are an integer in nearly the right order: only the negative ones run backwards.
+can, and the bits of a float are an integer in nearly the right order: only the negative ones run backwards. (A NaN takes
+the largest integer of all.)
 """
 import numpy as np
 from llvmlite import ir
@@ -78,6 +79,7 @@ def _largest_32(x):
     bits, best = x.view(np.int32), np.int32(-2**31)
     for i in range(len(bits)):
         key = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(2**31 - 1))
+        key = key if x[i] == x[i] else np.int32(2**31 - 1)  # the bits of a NaN
         best = key if key > best else best
     return np.int32(best ^ ((best >> np.int32(31)) & np.int32(2**31 - 1))).view(np.float32)
 
@@ -87,12 +89,13 @@ def _largest_64(x):
     bits, best = x.view(np.int64), np.int64(-2**63)
     for i in range(len(bits)):
         key = bits[i] ^ ((bits[i] >> np.int64(63)) & np.int64(2**63 - 1))
+        key = key if x[i] == x[i] else np.int64(2**63 - 1)  # the bits of a NaN
         best = key if key > best else best
     return np.int64(best ^ ((best >> np.int64(63)) & np.int64(2**63 - 1))).view(np.float64)
 
 
 def largest(x):
-    """The largest number of a one-dimensional array that is not empty; a NaN may come out as NaN, or be passed over."""
+    """The largest number of a one-dimensional array that is not empty; NaN if there is a NaN."""
     return _largest_32(x) if x.dtype == np.float32 else _largest_64(x)
 
 

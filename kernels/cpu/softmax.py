@@ -23,17 +23,21 @@ def _softmax(t, sizes, x, y):
     M, D, rows, logarithm = sizes[0], sizes[1], sizes[2], sizes[3]
     for i in range(t * rows, min((t + 1) * rows, M)):
         row, result = x[i * D:(i + 1) * D], y[i * D:(i + 1) * D]
-        shift = largest(row)  # a NaN that it passes over still reaches the sum
+        shift = largest(row)
         total = x.dtype.type(0)
-        for j in range(len(row)):
-            e = exp_(row[j] - shift)
-            result[j] = e
-            total += e
         if logarithm:
+            for j in range(len(row)):
+                z = row[j] - shift
+                result[j] = z  # kept: written as row − shift − log_total, the two might be summed first, and z rounded away
+                total += exp_(z)
             log_total = np.log(total)
             for j in range(len(row)):
-                result[j] = row[j] - shift - log_total
+                result[j] -= log_total
         else:
+            for j in range(len(row)):
+                e = exp_(row[j] - shift)
+                result[j] = e
+                total += e
             inverse = x.dtype.type(1) / total
             for j in range(len(row)):
                 result[j] *= inverse
