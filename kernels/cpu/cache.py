@@ -29,6 +29,7 @@ def user_cache_folder():
 
 def _source_hash():
     digest = hashlib.sha256(numba.__version__.encode())
+    digest.update(os.environ.get("TINYATTN_VECTOR_BYTES", "").encode())  # another vector length is other machine code
     root = pathlib.Path(__file__).resolve().parent.parent
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

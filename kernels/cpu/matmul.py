@@ -17,7 +17,7 @@ from numba import prange
 
 from . import array
 from .jit import kernel, part, specialize
-from .parallel import parallel_for, to_fixed_tuple
+from .parallel import add_blocks, parallel_for, to_fixed_tuple
 from .simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_store,
                    tile_zero, vector_lanes)
 
@@ -141,11 +141,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
          K * N if b.ndim > 2 else 0, *((1, K) if transpose_b else (N, 1)), *plan, batch),
         a.reshape(-1), b.reshape(-1), sums, in_parallel=batch * M * N * K > 500_000)
     if k_blocks > 1:
-        sums = sums.reshape(k_blocks, -1)
-        total = y.reshape(-1)
-        total[...] = sums[0]
-        for one in sums[1:]:
-            total += one
+        y.reshape(-1)[...] = add_blocks(sums.reshape(k_blocks, -1))
     return y
 
 

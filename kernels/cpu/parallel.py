@@ -73,3 +73,12 @@ def parallel_for(body, jobs, numbers, *arrays, in_parallel=True):
     address = _address(body, dtype)
     rest = (_nothing[dtype],) * (ARRAYS - len(arrays))
     _loop(address, jobs, in_parallel and jobs > 1, np.array(numbers, np.int64), *arrays, *rest)
+
+
+def add_blocks(sums):
+    """The blocks' sums (blocks, …) added in order, into the first. Infinities meet silently, as in compiled code."""
+    total = sums[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        for one in sums[1:]:
+            total += one
+    return total

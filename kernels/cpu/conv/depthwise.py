@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import array
 from ..jit import part
-from ..parallel import parallel_for, to_fixed_tuple
+from ..parallel import add_blocks, parallel_for, to_fixed_tuple
 from ..simd import (clear_run, copy_run, lanes_of, multiply_add, multiply_add_lanes, tile_add, tile_load, tile_store,
                     tile_zero, vector_lanes)
 from . import direct
@@ -123,9 +123,7 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation):
     totals = array.empty((blocks, R * S + 1, -(-C // V) * V), x.dtype)
     parallel_for(_one_block, blocks, (N, H, W, C, Ho, Wo, R, S, *stride, *padding, *dilation, band, blocks),
                  dy.reshape(-1), x.reshape(-1), totals.reshape(-1), np.ones(1, x.dtype))
-    total = totals[0]
-    for one in totals[1:]:
-        total += one
+    total = add_blocks(totals)
     dweight = array.empty(w_shape, x.dtype)
     dweight[...] = total[:-1, :C].T.reshape(w_shape)
     return dweight, total[-1, :C].copy()

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import array
 from ..jit import part, specialize
-from ..parallel import parallel_for, to_fixed_tuple
+from ..parallel import add_blocks, parallel_for, to_fixed_tuple
 from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_add, tile_store, tile_zero,
                     vector_lanes)
 from .direct import SCRATCH, pad_rows
@@ -176,9 +176,7 @@ def _one_block(job, numbers, dy, x, totals, _, __):
 
 def _collect(totals, G, K, C, R, S, V, runs, few, dweight, db):
     """Add the blocks' sums (blocks, size) in order, and lay them out as dw (K·G, C, R, S) and db (K·G,)."""
-    total = totals[0]
-    for one in totals[1:]:
-        total += one
+    total = add_blocks(totals)
     Kp, T, dweight = -(-K // V) * V, C * R * S, dweight.reshape(G, K, C, R, S)
     if few:
         filters = total[:G * K * T].reshape(G, K, runs, R, S // runs, C)  # a run is (S, C) or C numbers
