@@ -216,21 +216,24 @@ def leaky_relu(x, slope, out=None):
     return _leaky_relu(x, slope, out)
 
 
-@functools.cache
-def _clamp_body():
-    def formula(x, lo, hi):
-        y = lo if x < lo else x
-        return hi if y > hi else y
-    return _body(loops.ternary, formula, "clamp")
+@inner
+def _clamp_body(t, limits, x, y):
+    lo, hi = limits[0], limits[1]
+    begin, end = t * loops.BLOCK, min((t + 1) * loops.BLOCK, x.size)
+    p, o = x[begin:end], y[begin:end]
+    for i in range(end - begin):
+        v = lo if p[i] < lo else p[i]
+        o[i] = hi if v > hi else v
 
 
 def clamp(x, lo, hi, out=None):
     if not _is_float(x) or np.ndim(lo) or np.ndim(hi):
         y = x if lo is None else maximum(x, lo, out)
         return (y if out is None or out is y else _into(y, out)) if hi is None else minimum(y, hi, out)
-    lo = _operand(-np.inf if lo is None else lo, x.dtype)
-    hi = _operand(np.inf if hi is None else hi, x.dtype)
-    return _run(_clamp_body(), (x, lo, hi), x.dtype, out)
+    limits = np.array([-np.inf if lo is None else lo, np.inf if hi is None else hi], x.dtype)
+    y = out if out is not None and out.flags.carray else empty(x.shape, x.dtype)
+    launch(_clamp_body, loops.blocks(x.size), limits, flat(x), flat(y))
+    return y if out is None or out is y else _into(y, out)
 
 
 @functools.cache

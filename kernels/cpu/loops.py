@@ -6,11 +6,14 @@ block of the result, which `launch` spreads over the threads.
 However many axes the operands have, broadcasting leaves few cases: axes of size 1 go, and neighbouring axes that
 every operand walks alike are one axis. Adding a bias to images is rows × channels, with the bias standing still over
 the rows; gating their channels is images × pixels × channels. Three axes are enough for all that occurs here, and in
-the last of them an operand either moves by one element or stands still, so the innermost loop is vectorised.
+the last of them an operand either moves by one element or stands still, so the innermost loop is vectorised. Indices
+are unsigned there: a signed one may be negative and count from the end, and making sure costs more than short rows do.
 """
 import functools
 
 import numpy as np
+
+uint = np.uint64
 
 BLOCK = 16384  # elements a task: large beside the cost of waking a thread, small beside the caches
 
@@ -50,24 +53,21 @@ def binary(t, steps, a, b, y):
     rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
     across = (inner + column_block - 1) // column_block
     first_row, first_column = t // across * row_block, t % across * column_block
-    n = min(column_block, inner - first_column)
+    n = uint(min(column_block, inner - first_column))
     for r in range(first_row, min(first_row + row_block, rows)):
         i, j = r // middle, r % middle
-        ia = i * steps[5] + j * steps[6] + first_column * steps[7]
-        ib = i * steps[8] + j * steps[9] + first_column * steps[10]
-        o = y[r * inner + first_column:r * inner + first_column + n]
+        o = uint(r * inner + first_column)
+        p = uint(i * steps[5] + j * steps[6] + first_column * steps[7])
+        q = uint(i * steps[8] + j * steps[9] + first_column * steps[10])
         if steps[7] == 0:
-            u, q = a[ia], b[ib:ib + n]
             for c in range(n):
-                o[c] = f(u, q[c])
+                y[o + c] = f(a[p], b[q + c])
         elif steps[10] == 0:
-            p, v = a[ia:ia + n], b[ib]
             for c in range(n):
-                o[c] = f(p[c], v)
+                y[o + c] = f(a[p + c], b[q])
         else:
-            p, q = a[ia:ia + n], b[ib:ib + n]
             for c in range(n):
-                o[c] = f(p[c], q[c])
+                y[o + c] = f(a[p + c], b[q + c])
 
 
 def binary_in_place(t, steps, y, b):
@@ -75,18 +75,16 @@ def binary_in_place(t, steps, y, b):
     rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
     across = (inner + column_block - 1) // column_block
     first_row, first_column = t // across * row_block, t % across * column_block
-    n = min(column_block, inner - first_column)
+    n = uint(min(column_block, inner - first_column))
     for r in range(first_row, min(first_row + row_block, rows)):
-        ib = r // middle * steps[8] + r % middle * steps[9] + first_column * steps[10]
-        o = y[r * inner + first_column:r * inner + first_column + n]
+        o = uint(r * inner + first_column)
+        q = uint(r // middle * steps[8] + r % middle * steps[9] + first_column * steps[10])
         if steps[10] == 0:
-            v = b[ib]
             for c in range(n):
-                o[c] = f(o[c], v)
+                y[o + c] = f(y[o + c], b[q])
         else:
-            q = b[ib:ib + n]
             for c in range(n):
-                o[c] = f(o[c], q[c])
+                y[o + c] = f(y[o + c], b[q + c])
 
 
 def ternary(t, steps, x, a, b, y):
@@ -94,30 +92,25 @@ def ternary(t, steps, x, a, b, y):
     rows, middle, inner, row_block, column_block = steps[0], steps[1], steps[2], steps[3], steps[4]
     across = (inner + column_block - 1) // column_block
     first_row, first_column = t // across * row_block, t % across * column_block
-    n = min(column_block, inner - first_column)
+    n = uint(min(column_block, inner - first_column))
     for r in range(first_row, min(first_row + row_block, rows)):
         i, j = r // middle, r % middle
-        ix = i * steps[5] + j * steps[6] + first_column
-        ia = i * steps[8] + j * steps[9] + first_column * steps[10]
-        ib = i * steps[11] + j * steps[12] + first_column * steps[13]
-        s = x[ix:ix + n]
-        o = y[r * inner + first_column:r * inner + first_column + n]
+        o = uint(r * inner + first_column)
+        s = uint(i * steps[5] + j * steps[6] + first_column)
+        p = uint(i * steps[8] + j * steps[9] + first_column * steps[10])
+        q = uint(i * steps[11] + j * steps[12] + first_column * steps[13])
         if steps[10] == 0 and steps[13] == 0:
-            u, v = a[ia], b[ib]
             for c in range(n):
-                o[c] = f(s[c], u, v)
+                y[o + c] = f(x[s + c], a[p], b[q])
         elif steps[10] == 0:
-            u, q = a[ia], b[ib:ib + n]
             for c in range(n):
-                o[c] = f(s[c], u, q[c])
+                y[o + c] = f(x[s + c], a[p], b[q + c])
         elif steps[13] == 0:
-            p, v = a[ia:ia + n], b[ib]
             for c in range(n):
-                o[c] = f(s[c], p[c], v)
+                y[o + c] = f(x[s + c], a[p + c], b[q])
         else:
-            p, q = a[ia:ia + n], b[ib:ib + n]
             for c in range(n):
-                o[c] = f(s[c], p[c], q[c])
+                y[o + c] = f(x[s + c], a[p + c], b[q + c])
 
 
 @functools.lru_cache(maxsize=4096)
