@@ -8,7 +8,7 @@ B. T. Polyak and A. B. Juditsky (1992), is the exponential one.
 
 _DATA = {
     #                 epochs        augmentation
-    "glyphs": dict(epochs=3, augment="none"),
+    "glyphs": dict(epochs=2, augment="none"),
     "mnist": dict(epochs=5, augment="affine"),
     "fashion-mnist": dict(epochs=8, augment="crop-flip"),
     "kmnist": dict(epochs=8, augment="affine"),

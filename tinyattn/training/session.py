@@ -58,7 +58,7 @@ def resume(folder, quiet=False, progress=None, **options):
         progress = progress or Progress(quiet)
         if state["epochs_done"] == config.epochs and (folder / "result.json").exists():
             progress.say(f"{folder} is finished: all {config.epochs} epochs are done, nothing is left to train")
-            return _read_result(folder)
+            return files.read_json(folder / "result.json")
         files.remove_partial(folder)
         run = _build(config, setup.load_data(config), folder, progress)
         run.load_state(state)
@@ -80,10 +80,6 @@ def use_threads(count):
 def _runs_nearby(folder):
     runs = sorted(path.parent.name for path in folder.parent.glob("*/checkpoint.safetensors"))
     return f"; {folder.parent} holds {', '.join(runs[:6])}" if runs else ""
-
-
-def _read_result(folder):
-    return files.read_json(folder / "result.json")
 
 
 def _build(config, data, folder, progress):
@@ -120,12 +116,13 @@ def finish(run):
         answers = evaluate(run.model, data.test)
         save_model(folder / "model.safetensors", run.model, config, data.train)
         title = f"{config.data} · {config.model}" + ("" if config.attention == "none" else f" · {config.attention}")
-        viz.curves(run.log, folder / "curves.png", title)
+        viz.curves(run.log, folder / "curves.png", title,
+                   "training (smoothed targets)" if config.label_smoothing else "training")
         chosen = viz.choose_examples(data.test.labels, answers.predicted)
         run.model.eval()
         viz.attention(run.model, data.test.images[chosen], data.test.labels[chosen], data.test.classes, data.test.mean,
                       data.test.std, folder / "attention.png", title)
-    images = run.step * config.batch_size
+    images = run.step * min(config.batch_size, len(data.train))  # every batch is whole
     result = {
         "test_accuracy": answers.accuracy, "test_loss": answers.loss,
         "train_accuracy": [row for row in run.log if row["kind"] == "epoch"][-1]["train_accuracy"],

@@ -12,10 +12,10 @@ from .record import Recording, record
 __all__ = ["Recording", "record", "curves", "attention", "choose_examples", "confusion", "samples"]
 
 
-def curves(log, path=None, title=""):
+def curves(log, path=None, title="", training="training"):
     """Draw the rows of a run's log. See `tinyattn.viz.curves_picture.draw`."""
     from .curves_picture import draw
-    return draw(log, path, title)
+    return draw(log, path, title, training)
 
 
 def attention(model, images, labels, classes, mean, std, path=None, title=""):

@@ -142,15 +142,15 @@ def _picture(images, labels, classes, probabilities, columns, path, title):
 def _answer(axes, x, y, probabilities, label, classes):
     """The three most probable classes as bars, the answer in words above them."""
     best = np.argsort(-probabilities, kind="stable")[:3]
-    right = label is None or best[0] == label
+    good = style.BLUE if label is None else style.GREEN if best[0] == label else style.RED  # blue: who knows?
     word = str(classes[best[0]])
     axes.text(x, y + 0.02, word, fontsize=13 if len(word) < 4 else 9, weight="bold", va="top",
-              color=style.GREEN if right else style.RED)
-    if not right:
+              color=good)
+    if good == style.RED:
         axes.text(x, y + 0.35, f"is {classes[label]}", fontsize=7.5, va="top", color=style.SOFT)
     for place, index in enumerate(best):
         middle = y + 0.62 + 0.15 * place
-        colour = style.GREEN if index == label or (label is None and place == 0) else style.RED if place == 0 else style.FAINT
+        colour = style.GREEN if index == label else good if place == 0 else style.FAINT
         length = (ANSWER - 0.5) * float(probabilities[index])
         axes.add_patch(Rectangle((x, middle - 0.045), length, 0.09, color=colour, lw=0))
         axes.text(x + length + 0.04, middle, f"{classes[index]}  {100 * probabilities[index]:.0f} %", fontsize=6.5,

@@ -10,13 +10,13 @@ def draw(matrix, classes, path=None, title=""):
     matrix:  (K, K) counts, row = true class, column = predicted class
     classes: K names
     Colour shows the share of the true class; the diagonal is drawn apart (blue) from the mistakes (red), so that rare
-    mistakes are seen beside it. Up to 30 classes the counts are written into the cells.
+    mistakes are seen beside it. Up to 60 classes the counts are written into the cells.
     """
     matrix = np.asarray(matrix)
     count = len(classes)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     wrong = share - np.diag(np.diag(share))
-    size = min(4.2 + 0.26 * count, 15)
+    size = min(4.2 + 0.17 * count, 13)
     with style.rules():
         made = style.figure(size + 0.6, size)
         axes = made.subplots()
@@ -27,13 +27,13 @@ def draw(matrix, classes, path=None, title=""):
             picture += strength[:, :, None] * (tint - 1.0)
         axes.imshow(np.clip(picture, 0, 1), interpolation="nearest")
         font = 8 if count <= 12 else 6
-        if count <= 40:
+        if count <= 60:
             names = [str(name) for name in classes]
             axes.set_xticks(range(count), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=font + 1)
             axes.set_yticks(range(count), names, fontsize=font + 1)
             for t, p in zip(*np.nonzero(matrix)):
                 dark = share[t, p] > 0.6 if t == p else wrong[t, p] > 0.35 * top
-                axes.text(p, t, matrix[t, p], ha="center", va="center", fontsize=font if count <= 30 else 4.5,
+                axes.text(p, t, matrix[t, p], ha="center", va="center", fontsize=font if count <= 30 else 5,
                           color=style.PAPER if dark else style.INK)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")

@@ -4,11 +4,12 @@ import numpy as np
 from . import style
 
 
-def draw(log, path=None, title=""):
+def draw(log, path=None, title="", training="training"):
     """Draw a run's log.
 
     log: list of dicts as in ``log.jsonl``: rows with ``"kind": "steps"`` (means over a stretch of steps) and
          ``"kind": "epoch"`` (with the test set's loss and accuracy), each placed at its ``"epoch"`` (a float).
+    training: what the training curve is called
     """
     steps = [row for row in log if row["kind"] == "steps"]
     epochs = [row for row in log if row["kind"] == "epoch"]
@@ -17,7 +18,7 @@ def draw(log, path=None, title=""):
         loss, accuracy, rate = made.subplots(1, 3, width_ratios=[1.15, 1.15, 0.7])
         if title:
             made.text(0.012, 0.93, title, fontsize=11, color=style.SOFT)
-        _pair(loss, steps, epochs, "train_loss", "test_loss", 1.0)
+        _pair(loss, steps, epochs, "train_loss", "test_loss", 1.0, training)
         loss.set_title("loss")
         _pair(accuracy, steps, epochs, "train_accuracy", "test_accuracy", 100.0)
         accuracy.set_title("accuracy, %")
@@ -40,9 +41,9 @@ def draw(log, path=None, title=""):
         return style.save(made, path)
 
 
-def _pair(axes, steps, epochs, train, test, scale):
+def _pair(axes, steps, epochs, train, test, scale, training="training"):
     """Training and test curve of one measure, in one panel."""
     axes.plot([row["epoch"] for row in steps], [scale * row[train] for row in steps],
-              color=style.BLUE, lw=1.4, label="training")
+              color=style.BLUE, lw=1.4, label=training)
     axes.plot([row["epoch"] for row in epochs], [scale * row[test] for row in epochs],
               color=style.ORANGE, lw=1.6, marker="o", ms=4, label="test")
