@@ -38,6 +38,8 @@ def test_dampening(k):
     p, b = np.array([0.0]), np.array([4.0])
     k.sgd_step(p, np.array([1.0]), b, one(1.0), 0.5, 0.25, 0.0, False, False)
     assert b[0] == 2.75 and p[0] == -2.75  # 0.5 · 4 + 0.75 · 1
+    k.sgd_step(p, np.array([1.0]), b, one(1.0), 0.5, 0.25, 0.0, False, True)
+    assert b[0] == 1.0 and p[0] == -3.75  # the first gradient is taken whole
 
 
 def test_the_first_step_of_adam_has_the_size_of_the_rate(k):

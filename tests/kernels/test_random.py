@@ -118,6 +118,8 @@ def test_dropout(k):
     assert np.array_equal(kept, k.random_uniform(x.shape, SEED, OFFSET, np.float32) >= 0.25)
     assert np.array_equal(kept, k.dropout(x.astype(np.float64), 0.25, SEED, OFFSET) != 0)
     assert np.array_equal(k.dropout(x, 0.0, SEED, OFFSET), x) and not k.dropout(x, 1.0, SEED, OFFSET).any()
+    u = k.random_uniform((1,), SEED, OFFSET, np.float32)
+    assert k.dropout(x, float(u[0]), SEED, OFFSET)[0] != 0 and k.dropout(x, float(u[0]) + 1e-9, SEED, OFFSET)[0] == 0
     out = x.copy()
     assert k.dropout(out, 0.25, SEED, OFFSET, out) is out and np.array_equal(out, y)
 
