@@ -1,10 +1,11 @@
 """The command line of the benchmarks: which suites, against what, and the table."""
 import argparse
 import json
+import os
 import sys
 
 from .. import threads
-from . import steps
+from . import machine, steps
 
 SUITES = {"steps": steps.run}
 COLUMNS = ("case", "ours_ms", "torch_ms", "torch_channels_last_ms", "ratio")
@@ -16,6 +17,15 @@ def _cell(value, width):
 
 def _line(row):
     return f"{row.get('case', ''):<32}" + "".join(_cell(row.get(name), 24 if "last" in name else 10) for name in COLUMNS[1:])
+
+
+def _import_torch():
+    """PyTorch as its user would have it: our own setting of how OpenMP's threads wait is not for it."""
+    ours = os.environ.pop("GOMP_SPINCOUNT", None)
+    import torch
+    if ours is not None:
+        os.environ["GOMP_SPINCOUNT"] = ours
+    return torch
 
 
 def main(argv=None):
@@ -34,8 +44,7 @@ def main(argv=None):
         if options.threads is not None:
             threads.set_num_threads(options.threads)
         if options.against == "torch":
-            import torch
-            torch.set_num_threads(threads.get_num_threads())
+            _import_torch().set_num_threads(threads.get_num_threads())
     except ImportError:
         print("tinyattn: error: --against torch needs PyTorch: pip install torch", file=sys.stderr)
         return 2
@@ -46,7 +55,7 @@ def main(argv=None):
     rows = []
     for name in SUITES if options.suite == "all" else [options.suite]:
         for row in SUITES[name](options.against, options.case, options.seconds):
-            rows.append(row)
+            rows.append({**row, "machine": machine.describe()})
             print(_line(row), flush=True)
     if not rows:
         print(f"tinyattn: error: no case contains {options.case}; there are: {', '.join(steps.CASES)}", file=sys.stderr)
