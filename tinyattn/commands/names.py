@@ -29,7 +29,7 @@ _WORDS = {
         "sgd": "gradient descent with Nesterov momentum 0.9",
     },
     "schedule (--schedule)": {
-        "onecycle": "up to the highest rate in the first quarter, then down to almost nothing",
+        "onecycle": "up to the highest rate in the first fifth, then down to almost nothing",
         "cosine": "down to zero along half a cosine",
         "step": "a tenth after half of the run, a hundredth after three quarters",
         "constant": "no change",

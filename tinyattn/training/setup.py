@@ -109,11 +109,11 @@ def build_optimizer(config, model):
 def build_schedule(config, optimizer, steps):
     """How the learning rate moves over the `steps` updates of the run; None for a constant one.
 
-    onecycle: up to `lr` in the first quarter, down to almost nothing at the end;  cosine: from `lr` down to 0;
+    onecycle: from lr/10 up to `lr` in the first fifth, down to almost nothing at the end;  cosine: from `lr` down to 0;
     step: a tenth of it after half of the run, a hundredth after three quarters.
     """
     if config.schedule == "onecycle":
-        return ta.optim.OneCycleLR(optimizer, max_lr=config.lr, total_steps=max(steps, 2), pct_start=0.25)
+        return ta.optim.OneCycleLR(optimizer, max_lr=config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10)
     if config.schedule == "cosine":
         return ta.optim.CosineAnnealingLR(optimizer, T_max=steps)
     if config.schedule == "step":
