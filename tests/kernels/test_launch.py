@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinyattn.kernels.cpu.jit import inner
-from tinyattn.kernels.cpu.launch import MOST_ARRAYS, flat, launch
+from tinyattn.kernels.cpu.launch import MOST_ARRAYS, WORDS, _fill, flat, launch
 
 
 @inner
@@ -54,6 +54,16 @@ def test_arrays_are_counted_as_before_and_live_as_long():
         launch(_scaled, 30, flags, numbers, x, y)
         assert y[299] == 598
     assert (sys.getrefcount(x), sys.getrefcount(numbers)) == before and x[299] == 299
+
+
+def test_the_table_names_no_owners():
+    """A body counts references through an array's first two words; by then those owners are gone."""
+    arrays = np.arange(300.0), np.ones(30, bool)[10:]
+    table = np.full(WORDS * 2, -1)
+    _fill(table, arrays)
+    words = table.reshape(2, WORDS)
+    assert not words[:, :2].any()
+    assert words[:, 2].tolist() == [300, 20] and words[:, 4].tolist() == [a.ctypes.data for a in arrays]
 
 
 def test_flat_is_a_view_where_it_can_be():
