@@ -15,7 +15,7 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401  (for bodies: unpack the numbers)
+from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401  (for bodies: the numbers, one by one)
 
 from .jit import kernel
 

@@ -8,7 +8,8 @@ keeps a block of results in vector registers and uses every loaded number severa
     tile = tile_zero(like, ROWS, VECTORS)                      all zeros
     tile = tile_load(b, at, step, ROWS, VECTORS)               tile[m, v] = vector at b[at + m·step + v·lanes]
     tile = multiply_add(tile, a, at, step, b, bat, bstep)      tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]
-    tile = multiply_add_lanes(tile, a, at, step, b, bat)       tile[m, v] += vectors a[at + m·step + v·lanes] · b[bat + v·lanes]
+    tile = multiply_add_lanes(tile, a, at, step, b, bat)       tile[m, v] += vector at a[at + m·step + v·lanes], lane by
+                                                               lane times the one at b[bat + v·lanes]
     tile_store(tile, y, at, step, rows, lanes)                 y[at + m·step + l] = tile[m, l], m < rows and l < lanes
     tile_add(tile, y, at, step, rows, lanes)                   y[at + m·step + l] += tile[m, l]
     vector_lanes(x)                                            numbers of x.dtype in one vector, a constant
@@ -254,7 +255,8 @@ def multiply_add_lanes(typingctx, tile, a, at, step, b, bat):
         for i, (m, v) in enumerate(tile.cells):
             row = _at(builder, a_start, builder.mul(step, _int(m)))
             left = _load_vector(builder, tile, _at(builder, row, v * tile.lanes))
-            value = builder.insert_value(value, builder.call(fused, [left, vectors[v], builder.extract_value(value, i)]), i)
+            total = builder.call(fused, [left, vectors[v], builder.extract_value(value, i)])
+            value = builder.insert_value(value, total, i)
         return value
 
     index = types.intp

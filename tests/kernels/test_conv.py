@@ -49,8 +49,8 @@ PLAIN_TOO = ("ragged everywhere", "groups", "stride and dilation", "depthwise", 
 def numbers(name, dtype, seed=0):
     N, H, W, C, K, R, S, *attributes = CASES[name]
     rng = np.random.default_rng(seed)
-    x, w, b = rng.standard_normal((N, H, W, C)), rng.standard_normal((K, C // attributes[-1], R, S)), rng.standard_normal(K)
-    return x.astype(dtype), w.astype(dtype), b.astype(dtype), attributes
+    x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((N, H, W, C), (K, C // attributes[-1], R, S), K))
+    return x, w, b, attributes
 
 
 def oracle(x, w, b, stride, padding, dilation, groups, dy=None):
@@ -141,7 +141,8 @@ def test_gradients_are_adjoints(name):
     k = kernels.rung("cpu")
     x, w, b, dy, attributes, _, _ = expected(name, np.float64)
     y = k.conv2d_forward(x, w, None, *attributes)
-    dx, (dw, db) = k.conv2d_backward_input(dy, w, x.shape, *attributes), k.conv2d_backward_weight(dy, x, w.shape, *attributes)
+    dx = k.conv2d_backward_input(dy, w, x.shape, *attributes)
+    dw, db = k.conv2d_backward_weight(dy, x, w.shape, *attributes)
     size = np.linalg.norm(dy) * np.linalg.norm(y)
     assert abs((dy * y).sum() - (dx * x).sum()) < 1e-13 * size
     assert abs((dy * y).sum() - (dw * w).sum()) < 1e-13 * size
@@ -187,7 +188,8 @@ def test_the_cases_enter_every_path(monkeypatch):
     wanted = {("direct", *p) for p in itertools.product(("tall", "short"), ("wide", "narrow"))}
     wanted |= {("direct", p) for p in ("padded", "in place", "one band", "bands", "one run", "runs", "no taps", "taps",
                                        "whole vectors", "part of a vector")}
-    wanted |= {("weights", p) for p in ("by rows", "by runs", "copied dy", "dy in place", "images together", "one at a time")}
+    wanted |= {("weights", p) for p in ("by rows", "by runs", "copied dy", "dy in place", "images together",
+                                        "one at a time")}
     wanted |= {("planes", "one", True), ("planes", "one", False), ("planes", "some", False)}
     wanted |= {("depthwise", "_one_band"), ("depthwise", "_one_block")}
     assert wanted <= seen, f"no case enters {wanted - seen}"
@@ -232,9 +234,9 @@ def test_infinity_stays_where_it_is_seen(name):
 
 
 @pytest.mark.parametrize("rung", kernels.RUNGS)
-@pytest.mark.parametrize("case", [((0, 5, 5, 3), (4, 3, 3, 3), 1), ((0, 5, 5, 2), (1, 2, 3, 3), 1), ((0, 5, 5, 3), (3, 1, 3, 3), 3)])
-def test_an_empty_batch(rung, case):
-    k, (x_shape, w_shape, groups) = kernels.rung(rung), case
+@pytest.mark.parametrize("C, w_shape, groups", [(3, (4, 3, 3, 3), 1), (2, (1, 2, 3, 3), 1), (3, (3, 1, 3, 3), 3)])
+def test_an_empty_batch(rung, C, w_shape, groups):
+    k, x_shape = kernels.rung(rung), (0, 5, 5, C)
     x, w, how = np.empty(x_shape, np.float32), np.ones(w_shape, np.float32), ((1, 1), (1, 1), (1, 1), groups)
     y = k.conv2d_forward(x, w, None, *how)
     assert y.shape == x_shape[:3] + w_shape[:1] and k.conv2d_backward_input(y, w, x_shape, *how).shape == x_shape

@@ -77,7 +77,8 @@ def test_infinity_stays_in_its_row_and_column():
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
-@pytest.mark.parametrize("leading, M, N, K, turned", [((), 200, 90, 64, False), ((40,), 33, 20, 31, False), ((), 64, 70, 5000, True)])
+@pytest.mark.parametrize(
+    "leading, M, N, K, turned", [((), 200, 90, 64, False), ((40,), 33, 20, 31, False), ((), 64, 70, 5000, True)])
 def test_same_bits_with_any_number_of_threads(leading, M, N, K, turned):
     a, b, _, _ = operands(leading, M, N, K, turned, False, np.float32)
     before, bits = numba.get_num_threads(), []

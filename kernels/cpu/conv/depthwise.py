@@ -102,8 +102,9 @@ def _one_block(job, numbers, dy, x, totals, ones, _):
                     tile = tile_zero(x, TAPS, 1)
                     for i in range(rows):
                         pixel = ((i * sh + r * dh) * columns + s * dw) * C + c
+                        at_dy = i * Wo * C + c
                         for j in range(Wo):
-                            tile = multiply_add_lanes(tile, scratch, pixel + j * sw * C, dw * C, dys, (i * Wo + j) * C + c)
+                            tile = multiply_add_lanes(tile, scratch, pixel + j * sw * C, dw * C, dys, at_dy + j * C)
                     tile_add(tile, totals, at + (r * S + s) * Cp + c, Cp, S - s, V)
             tile = tile_zero(x, 1, 1)
             for p in range(rows * Wo):

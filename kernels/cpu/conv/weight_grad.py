@@ -125,7 +125,8 @@ def _one_chunk(dy, x, image, outputs, taps, plan, first, units, scratch, dy_scra
         pad_rows(x, (first + u) // bands * H * W * pixel, H, W, pixel, i0 * sh - ph, -pw,
                  (rows - 1) * sh + (R - 1) * dh + 1, row // pixel, scratch, u * unit)
     source, dyat, dy_pixel, group = dy, (first // bands * Ho + i0) * Wo * G * K, G * K, K
-    if len(dy_scratch) > 0:  # a group's channels are no whole vectors: copy them to where they are
+    if len(dy_scratch) > 0:  # a group's channels are no whole vectors: copy them to where they are, and let the empty
+        # lanes be 0 (nobody reads their sums, but arithmetic with whatever was in memory can be very slow)
         for p in range(pixels * G):
             copy_run(dy, dyat + p * K, dy_scratch, p * Kp, K)
             clear_run(dy_scratch, p * Kp + K, Kp - K)
