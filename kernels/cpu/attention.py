@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from .array import empty
-from .jit import inner, kernel
+from .jit import inner, kernel, part
 from .launch import flat, launch
 from .mathfun import exp_
 from .shuffle import largest, transpose
@@ -29,130 +29,122 @@ VECTORS = 2
 # ROWS, so that no product has an edge. What lies in the padding is never read by anything but padding.
 
 
-@inner
+@part
 def _padded(count, unit):
     return (count + unit - 1) // unit * unit
 
 
-@inner
-def _pack(x, start, count, scale, width, packed):
-    """packed[i·width + c] = x[start + i, c]·scale"""
-    for i in range(count):
-        row = packed[i * width:i * width + x.shape[1]]
-        for c in range(len(row)):
-            row[c] = x[start + i, c] * scale
+@part
+def _pack(x, at, rows, columns, scale, width, packed):
+    """packed[i·width + c] = x[at + i·columns + c]·scale"""
+    for i in range(rows):
+        row, to = x[at + i * columns:at + (i + 1) * columns], packed[i * width:i * width + columns]
+        for c in range(columns):
+            to[c] = row[c] * scale
 
 
-@inner
-def _multiply(a, row_step, depth_step, b, b_step, rows, depth, columns, first, c, c_step):
-    """c[i, j] += Σ_l a[i·row_step + l·depth_step] · b[l·b_step + j]; with `first`, c is not read but begun."""
+@part
+def _multiply(a, row_step, depth_step, b, b_step, rows, depth, columns, first, c, at, c_step):
+    """c[at + i·c_step + j] += Σ_l a[i·row_step + l·depth_step] · b[l·b_step + j]; with `first`, c is begun, not read."""
     lanes = vector_lanes(c)
     wide = VECTORS * lanes
     for i in range(0, rows, ROWS):
+        here = at + i * c_step
         for j in range(0, columns - wide + 1, wide):
             tile = tile_zero(c, ROWS, VECTORS)
             if not first:
-                tile = tile_load(c, i * c_step + j, c_step, ROWS, VECTORS)
+                tile = tile_load(c, here + j, c_step, ROWS, VECTORS)
             for l in range(depth):
                 tile = multiply_add(tile, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
-            tile_store(tile, c, i * c_step + j, c_step, ROWS, wide)
+            tile_store(tile, c, here + j, c_step, ROWS, wide)
         for j in range(columns // wide * wide, columns, lanes):
             narrow = tile_zero(c, ROWS, 1)
             if not first:
-                narrow = tile_load(c, i * c_step + j, c_step, ROWS, 1)
+                narrow = tile_load(c, here + j, c_step, ROWS, 1)
             for l in range(depth):
                 narrow = multiply_add(narrow, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
-            tile_store(narrow, c, i * c_step + j, c_step, ROWS, lanes)
+            tile_store(narrow, c, here + j, c_step, ROWS, lanes)
 
 
-@inner
-def _hide(s, mask, masked, causal, i0, rows, j0, columns):
-    """Add the mask to the scores s (rows, TILE), and set those of later keys to −∞ where `causal`."""
+@part
+def _hide(s, sizes, mask, head, i0, rows, j0, columns):
+    """Add the mask to a tile of scores s, and set those of later keys to −∞ where causal."""
+    H, T, S, masked, causal, mask_B, mask_H = sizes[1], sizes[2], sizes[3], sizes[6], sizes[7], sizes[8], sizes[9]
+    start = (head // H % mask_B * mask_H + head % H % mask_H) * T * S
     for i in range(rows):
         row = s[i * TILE:i * TILE + columns]
         if masked:
-            for j in range(len(row)):
-                row[j] += mask[i0 + i, j0 + j]
+            part = mask[start + (i0 + i) * S + j0:start + (i0 + i) * S + j0 + columns]
+            for j in range(columns):
+                row[j] += part[j]
         if causal:
-            for j in range(max(0, i0 + i + 1 - j0), len(row)):
+            for j in range(max(0, i0 + i + 1 - j0), columns):
                 row[j] = -np.inf
 
 
 @inner
-def _query_tile(q, k, v, mask, masked, causal, scale, i0, o, lse):
-    """One tile of queries of one head over all keys. q (T, D), k (S, D), v (S, E), mask (T, S), o (T, E), lse (T,)."""
-    T, S, D, E = q.shape[0], k.shape[0], q.shape[1], v.shape[1]
-    one, zero, lowest = q.dtype.type(1), q.dtype.type(0), q.dtype.type(-np.inf)
-    rows, height, width = min(TILE, T - i0), _padded(min(TILE, T - i0), ROWS), _padded(E, vector_lanes(q))
-    queries, keys, values = np.empty(TILE * D, q.dtype), np.empty(D * TILE, q.dtype), np.empty(TILE * width, q.dtype)
-    s, result = np.empty(TILE * TILE, q.dtype), np.zeros(TILE * width, q.dtype)
-    largest_score, total = np.full(rows, lowest), np.zeros(rows, q.dtype)
-    _pack(q, i0, rows, scale, D, queries)
-    flat = k.reshape(S * D)
-    last = min(S, i0 + rows) if causal else S
-    for j0 in range(0, last, TILE):
-        columns = min(TILE, last - j0)
-        transpose(flat, j0 * D, D, columns, D, keys, TILE)
-        _pack(v, j0, columns, one, width, values)
-        _multiply(queries, D, 1, keys, TILE, height, D, _padded(columns, vector_lanes(q)), True, s, TILE)
-        _hide(s, mask, masked, causal, i0, rows, j0, columns)
-        for i in range(rows):
-            row, sums = s[i * TILE:i * TILE + columns], result[i * width:(i + 1) * width]
-            new = largest(row)
-            new = largest_score[i] if new <= largest_score[i] else new
-            if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
-                row[:] = 0
-                continue
-            part = zero
-            for j in range(len(row)):
-                row[j] = exp_(row[j] - new)
-                part += row[j]
-            if new != largest_score[i]:
-                shrink = exp_(largest_score[i] - new)
-                total[i] *= shrink
-                for e in range(len(sums)):
-                    sums[e] *= shrink
-            total[i] += part
-            largest_score[i] = new
-        _multiply(s, TILE, 1, values, width, height, columns, width, False, result, width)
-    for i in range(rows):
-        inverse = zero if total[i] == zero else one / total[i]
-        lse[i0 + i] = lowest if total[i] == zero else largest_score[i] + np.log(total[i])
-        for e in range(E):
-            o[i0 + i, e] = result[i * width + e] * inverse
-
-
-@inner
-def _head(x, head, rows, columns):
-    """Matrix number `head` of a flat array of matrices; the array may hold just one for all."""
-    at = head * rows * columns % len(x)
-    return x[at:at + rows * columns].reshape((rows, columns))
-
-
-@inner
-def _mask_of(mask, sizes, head):
-    """The mask (T, S) of a head: it may be shared by batches or by heads, or not be there (then this is never read)."""
-    H, T, S = sizes[1], sizes[2], sizes[3]
-    if not sizes[6]:
-        return mask.reshape((1, len(mask)))
-    return _head(mask, head // H % sizes[8] * sizes[9] + head % H % sizes[9], T, S)
-
-
-@inner
 def _forward(t, sizes, scale, q, k, v, mask, o, lse):
-    """Task t is a tile of queries of a head. sizes: B H T S D E masked causal, and the mask's B and H."""
+    """Task t is a tile of queries of one head, against all its keys.
+
+    sizes: B H T S D E, whether there is a mask, whether causal, and the mask's B and H.
+    """
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
     tiles = (T + TILE - 1) // TILE
     head, i0 = t // tiles, t % tiles * TILE
-    _query_tile(_head(q, head, T, D), _head(k, head, S, D), _head(v, head, S, E), _mask_of(mask, sizes, head), sizes[6],
-                sizes[7], scale[0], i0, _head(o, head, T, E), lse[head * T:(head + 1) * T])
+    one, zero, lowest = q.dtype.type(1), q.dtype.type(0), q.dtype.type(-np.inf)
+    rows, width = min(TILE, T - i0), _padded(E, vector_lanes(q))
+    height = _padded(rows, ROWS)
+    queries, keys, values = np.empty(TILE * D, q.dtype), np.empty(D * TILE, q.dtype), np.empty(TILE * width, q.dtype)
+    s, result = np.empty(TILE * TILE, q.dtype), np.zeros(TILE * width, q.dtype)
+    most, total = np.empty(TILE, q.dtype), np.empty(TILE, q.dtype)  # largest score, and Σ exp(score − largest), so far
+    for i in range(rows):
+        most[i], total[i] = lowest, zero
+    _pack(q, (head * T + i0) * D, rows, D, scale[0], D, queries)
+    last = min(S, i0 + rows) if sizes[7] else S
+    for j0 in range(0, last, TILE):
+        columns = min(TILE, last - j0)
+        transpose(k, (head * S + j0) * D, D, columns, D, keys, TILE)
+        _pack(v, (head * S + j0) * E, columns, E, one, width, values)
+        _multiply(queries, D, 1, keys, TILE, height, D, _padded(columns, vector_lanes(q)), True, s, 0, TILE)
+        if sizes[6] or sizes[7]:
+            _hide(s, sizes, mask, head, i0, rows, j0, columns)
+        for i in range(rows):
+            row, sums = s[i * TILE:i * TILE + columns], result[i * width:(i + 1) * width]
+            new = largest(row)
+            new = most[i] if new <= most[i] else new  # NaN stays NaN
+            if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
+                for j in range(columns):
+                    row[j] = zero
+                continue
+            part = zero
+            for j in range(columns):
+                row[j] = exp_(row[j] - new)
+                part += row[j]
+            if new != most[i]:
+                shrink = exp_(most[i] - new)
+                total[i] *= shrink
+                for e in range(width):
+                    sums[e] *= shrink
+            total[i] += part
+            most[i] = new
+        _multiply(s, TILE, 1, values, width, height, columns, width, False, result, 0, width)
+    for i in range(rows):
+        unseen = total[i] == zero
+        lse[head * T + i0 + i] = lowest if unseen else most[i] + np.log(total[i])
+        inverse = zero if unseen else one / total[i]
+        at = (head * T + i0 + i) * E
+        for e in range(E):
+            o[at + e] = result[i * width + e] * inverse
 
 
 @inner
-def _head_backward(do, q, k, v, o, lse, mask, masked, causal, scale, dq, dk, dv):
-    """All gradients of one head: keys in the outer loop, so that each dk and dv is summed in one place."""
-    T, S, D, E = q.shape[0], k.shape[0], q.shape[1], v.shape[1]
-    one, lanes = q.dtype.type(1), vector_lanes(q)
+def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
+    """All gradients of one head: keys in the outer loop, so that each dk and dv is summed in one place.
+
+    sizes as in `_forward`.
+    """
+    T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
+    one, zero, lanes = q.dtype.type(1), q.dtype.type(0), vector_lanes(q)
     wide_d, wide_e = _padded(D, lanes), _padded(E, lanes)
     keys_t, values_t = np.empty(D * TILE, q.dtype), np.empty(E * TILE, q.dtype)
     keys, queries = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_d, q.dtype)
@@ -160,58 +152,47 @@ def _head_backward(do, q, k, v, o, lse, mask, masked, causal, scale, dq, dk, dv)
     p, ds = np.empty(TILE * TILE, q.dtype), np.empty(TILE * TILE, q.dtype)
     sum_q = np.zeros((T + TILE) * wide_d, q.dtype)
     sum_k, sum_v = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_e, q.dtype)
-    flat_k, flat_v = k.reshape(S * D), v.reshape(S * E)
     delta = np.empty(T, q.dtype)
     for i in range(T):
-        d = q.dtype.type(0)
+        at, d = (head * T + i) * E, zero
         for e in range(E):
-            d += do[i, e] * o[i, e]
+            d += do[at + e] * o[at + e]
         delta[i] = d
     for j0 in range(0, S, TILE):
         columns = min(TILE, S - j0)
-        transpose(flat_k, j0 * D, D, columns, D, keys_t, TILE)
-        transpose(flat_v, j0 * E, E, columns, E, values_t, TILE)
-        _pack(k, j0, columns, one, wide_d, keys)
-        sum_k[:] = 0
-        sum_v[:] = 0
-        for i0 in range(j0 if causal else 0, T, TILE):
+        width, depth = _padded(columns, lanes), _padded(columns, ROWS)
+        transpose(k, (head * S + j0) * D, D, columns, D, keys_t, TILE)
+        transpose(v, (head * S + j0) * E, E, columns, E, values_t, TILE)
+        _pack(k, (head * S + j0) * D, columns, D, one, wide_d, keys)
+        first = True
+        for i0 in range(j0 if sizes[7] else 0, T, TILE):
             rows = min(TILE, T - i0)
-            height, width, depth = _padded(rows, ROWS), _padded(columns, lanes), _padded(columns, ROWS)
-            _pack(q, i0, rows, scale, wide_d, queries)
-            _pack(do, i0, rows, one, wide_e, gradients)
-            _multiply(queries, wide_d, 1, keys_t, TILE, height, D, width, True, p, TILE)
-            _multiply(gradients, wide_e, 1, values_t, TILE, height, E, width, True, ds, TILE)
-            _hide(p, mask, masked, causal, i0, rows, j0, columns)
+            height = _padded(rows, ROWS)
+            _pack(q, (head * T + i0) * D, rows, D, scale[0], wide_d, queries)
+            _pack(do, (head * T + i0) * E, rows, E, one, wide_e, gradients)
+            _multiply(queries, wide_d, 1, keys_t, TILE, height, D, width, True, p, 0, TILE)
+            _multiply(gradients, wide_e, 1, values_t, TILE, height, E, width, True, ds, 0, TILE)
+            if sizes[6] or sizes[7]:
+                _hide(p, sizes, mask, head, i0, rows, j0, columns)
             for i in range(rows):
                 p_, ds_ = p[i * TILE:i * TILE + columns], ds[i * TILE:i * TILE + columns]
-                l, d = lse[i0 + i], delta[i0 + i]
-                if l == -np.inf:  # a query that saw no key
-                    p_[:] = 0
-                    ds_[:] = 0
-                    continue
-                for j in range(len(p_)):
+                l, d = lse[head * T + i0 + i], delta[i0 + i]
+                l = zero if l == -np.inf else l  # a query that saw no key: exp(−∞ − 0) is the 0 it gives and gets
+                for j in range(columns):
                     weight = exp_(p_[j] - l)
                     p_[j], ds_[j] = weight, weight * (ds_[j] - d)
-            _multiply(p, 1, TILE, gradients, wide_e, depth, rows, wide_e, False, sum_v, wide_e)
-            _multiply(ds, 1, TILE, queries, wide_d, depth, rows, wide_d, False, sum_k, wide_d)
-            _multiply(ds, TILE, 1, keys, wide_d, height, columns, wide_d, False, sum_q[i0 * wide_d:], wide_d)
+            _multiply(p, 1, TILE, gradients, wide_e, depth, rows, wide_e, first, sum_v, 0, wide_e)
+            _multiply(ds, 1, TILE, queries, wide_d, depth, rows, wide_d, first, sum_k, 0, wide_d)
+            _multiply(ds, TILE, 1, keys, wide_d, height, columns, wide_d, False, sum_q, i0 * wide_d, wide_d)
+            first = False
         for j in range(columns):
             for d in range(D):
-                dk[j0 + j, d] = sum_k[j * wide_d + d]
+                dk[(head * S + j0 + j) * D + d] = zero if first else sum_k[j * wide_d + d]
             for e in range(E):
-                dv[j0 + j, e] = sum_v[j * wide_e + e]
+                dv[(head * S + j0 + j) * E + e] = zero if first else sum_v[j * wide_e + e]
     for i in range(T):
         for d in range(D):
-            dq[i, d] = sum_q[i * wide_d + d] * scale
-
-
-@inner
-def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
-    """sizes as in `_forward`."""
-    T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
-    _head_backward(_head(do, head, T, E), _head(q, head, T, D), _head(k, head, S, D), _head(v, head, S, E),
-                   _head(o, head, T, E), lse[head * T:(head + 1) * T], _mask_of(mask, sizes, head), sizes[6], sizes[7],
-                   scale[0], _head(dq, head, T, D), _head(dk, head, S, D), _head(dv, head, S, E))
+            dq[(head * T + i) * D + d] = sum_q[i * wide_d + d] * scale[0]
 
 
 @kernel

@@ -13,7 +13,7 @@ Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing s
 import numpy as np
 
 from .array import empty
-from .jit import inner
+from .jit import inner, part
 from .launch import flat, launch
 
 __all__ = ["batch_norm_forward", "batch_norm_inference", "batch_norm_backward",
@@ -35,7 +35,7 @@ def _repeat(parameter, tile, dtype):
     return np.tile(parameter.astype(dtype), tile // len(parameter))
 
 
-@inner
+@part
 def _fold(tile, C, total):
     """total[c] = Σ_r tile[r·C + c]. Loops, here and below: slices assigned to slices compile slowly."""
     for c in range(C):

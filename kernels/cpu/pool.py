@@ -13,20 +13,20 @@ from numba import prange
 
 from ..windows import adaptive_windows, average_windows, pooled_size
 from .array import empty
-from .jit import inner, kernel
+from .jit import inner, kernel, part
 from .launch import flat, launch
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
            "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward"]
 
 
-@inner
+@part
 def _better(value, best):
     """Does value take the place of best? A NaN always does."""
     return (value > best) | (value != value)
 
 
-@inner
+@part
 def _max_of_four(x, at, below, C, where, W, y, indices):
     """The window of 2 × 2 pixels whose corner is x[at:at + C], at plane index `where`, and x[below:]."""
     a, b, c, d = x[at:at + C], x[at + C:at + 2 * C], x[below:below + C], x[below + C:below + 2 * C]
@@ -39,7 +39,7 @@ def _max_of_four(x, at, below, C, where, W, y, indices):
         y[k], indices[k] = best, index
 
 
-@inner
+@part
 def _max_of_window(x, image, top, left, sizes, y, indices):
     """Any window: its taps that lie inside the image, one after another."""
     H, W, C = sizes[0], sizes[1], sizes[2]

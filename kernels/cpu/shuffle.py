@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .jit import inner
+from .jit import part
 from .simd import VECTOR_BYTES, vector_lanes
 
 
@@ -58,7 +58,7 @@ def transpose_square(typingctx, x, at, step, t, to, to_step):
     return types.void(x, index, index, t, index, index), codegen
 
 
-@inner
+@part
 def transpose(x, at, step, rows, columns, t, t_step):
     """t[c·t_step + r] = x[at + r·step + c] for r < rows and c < columns: whole squares first, then the edges."""
     lanes = vector_lanes(x)
@@ -74,7 +74,7 @@ def transpose(x, at, step, rows, columns, t, t_step):
             t[c * t_step + r] = x[at + r * step + c]
 
 
-@inner
+@part
 def _largest_32(x):
     bits, best = x.view(np.int32), np.int32(-2**31)
     for i in range(len(bits)):
@@ -84,7 +84,7 @@ def _largest_32(x):
     return np.int32(best ^ ((best >> np.int32(31)) & np.int32(2**31 - 1))).view(np.float32)
 
 
-@inner
+@part
 def _largest_64(x):
     bits, best = x.view(np.int64), np.int64(-2**63)
     for i in range(len(bits)):
