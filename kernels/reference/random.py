@@ -69,6 +69,8 @@ def random_normal(shape, seed, offset, dtype):
 
     Elements 2j and 2j + 1 are r cos 2πu and r sin 2πu with r = √(−2 ln v), where v in (0, 1] is (U₂ⱼ + 1) / 2ᵇ
     and u in [0, 1) is U₂ⱼ₊₁ / 2ᵇ. float32: U is the word, b = 32. float64: U is the 53 bits, b = 53.
+    Logarithm, sine and cosine are each rung's library's own: rungs agree within 1e-14, that is, in float32, almost
+    always to the bit.
     """
     count = _size(shape)
     pairs = -(-count // 2)
