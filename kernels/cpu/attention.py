@@ -26,7 +26,8 @@ ROWS = 8 if REGISTERS >= 32 else 4  # of a register tile
 VECTORS = 2
 
 # Inside a thread every matrix is a packed copy: one-dimensional, its rows padded to whole vectors and their number to
-# ROWS, so that no product has an edge. What lies in the padding is never read by anything but padding.
+# ROWS, so that no product has an edge. What lies in the padding is never read by anything but padding. Constants are
+# handed to `_multiply` as np.int64: it would be compiled anew for every bare one.
 
 
 @part
@@ -89,6 +90,7 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     sizes: B H T S D E, whether there is a mask, whether causal, and the mask's B and H.
     """
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
+    start, unit, pitch, begin, go_on = np.int64(0), np.int64(1), np.int64(TILE), np.int64(1), np.int64(0)
     tiles = (T + TILE - 1) // TILE
     head, i0 = t // tiles, t % tiles * TILE
     one, zero, lowest = q.dtype.type(1), q.dtype.type(0), q.dtype.type(-np.inf)
@@ -105,7 +107,7 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
         columns = min(TILE, last - j0)
         transpose(k, (head * S + j0) * D, D, columns, D, keys, TILE)
         _pack(v, (head * S + j0) * E, columns, E, one, width, values)
-        _multiply(queries, D, 1, keys, TILE, height, D, _padded(columns, vector_lanes(q)), True, s, 0, TILE)
+        _multiply(queries, D, unit, keys, pitch, height, D, _padded(columns, vector_lanes(q)), begin, s, start, pitch)
         if sizes[6] or sizes[7]:
             _hide(s, sizes, mask, head, i0, rows, j0, columns)
         for i in range(rows):
@@ -127,7 +129,7 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
                     sums[e] *= shrink
             total[i] += part
             most[i] = new
-        _multiply(s, TILE, 1, values, width, height, columns, width, False, result, 0, width)
+        _multiply(s, pitch, unit, values, width, height, columns, width, go_on, result, start, width)
     for i in range(rows):
         unseen = total[i] == zero
         lse[head * T + i0 + i] = lowest if unseen else most[i] + np.log(total[i])
@@ -144,6 +146,7 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
     sizes as in `_forward`.
     """
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
+    start, unit, pitch, begin, go_on = np.int64(0), np.int64(1), np.int64(TILE), np.int64(1), np.int64(0)
     one, zero, lanes = q.dtype.type(1), q.dtype.type(0), vector_lanes(q)
     wide_d, wide_e = _padded(D, lanes), _padded(E, lanes)
     keys_t, values_t = np.empty(D * TILE, q.dtype), np.empty(E * TILE, q.dtype)
@@ -164,14 +167,14 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
         transpose(k, (head * S + j0) * D, D, columns, D, keys_t, TILE)
         transpose(v, (head * S + j0) * E, E, columns, E, values_t, TILE)
         _pack(k, (head * S + j0) * D, columns, D, one, wide_d, keys)
-        first = True
+        first = begin
         for i0 in range(j0 if sizes[7] else 0, T, TILE):
             rows = min(TILE, T - i0)
             height = _padded(rows, ROWS)
             _pack(q, (head * T + i0) * D, rows, D, scale[0], wide_d, queries)
             _pack(do, (head * T + i0) * E, rows, E, one, wide_e, gradients)
-            _multiply(queries, wide_d, 1, keys_t, TILE, height, D, width, True, p, 0, TILE)
-            _multiply(gradients, wide_e, 1, values_t, TILE, height, E, width, True, ds, 0, TILE)
+            _multiply(queries, wide_d, unit, keys_t, pitch, height, D, width, begin, p, start, pitch)
+            _multiply(gradients, wide_e, unit, values_t, pitch, height, E, width, begin, ds, start, pitch)
             if sizes[6] or sizes[7]:
                 _hide(p, sizes, mask, head, i0, rows, j0, columns)
             for i in range(rows):
@@ -181,10 +184,10 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
                 for j in range(columns):
                     weight = exp_(p_[j] - l)
                     p_[j], ds_[j] = weight, weight * (ds_[j] - d)
-            _multiply(p, 1, TILE, gradients, wide_e, depth, rows, wide_e, first, sum_v, 0, wide_e)
-            _multiply(ds, 1, TILE, queries, wide_d, depth, rows, wide_d, first, sum_k, 0, wide_d)
-            _multiply(ds, TILE, 1, keys, wide_d, height, columns, wide_d, False, sum_q, i0 * wide_d, wide_d)
-            first = False
+            _multiply(p, unit, pitch, gradients, wide_e, depth, rows, wide_e, first, sum_v, start, wide_e)
+            _multiply(ds, unit, pitch, queries, wide_d, depth, rows, wide_d, first, sum_k, start, wide_d)
+            _multiply(ds, pitch, unit, keys, wide_d, height, columns, wide_d, go_on, sum_q, i0 * wide_d, wide_d)
+            first = go_on
         for j in range(columns):
             for d in range(D):
                 dk[(head * S + j0 + j) * D + d] = zero if first else sum_k[j * wide_d + d]
