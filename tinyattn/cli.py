@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 
 # name: (module, one line of help). A module under `commands` has add_arguments(parser) and run(args) -> exit code;
 # one that reads its own arguments is marked by "main" and has main(argv).
@@ -88,7 +89,9 @@ def main(argv=None):
     128 + the signal's number when stopped by one (130 for Ctrl-C)."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        code = _command(argv) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = _command(argv) or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `tinyattn list | head`: the reader has seen enough
@@ -101,6 +104,11 @@ def main(argv=None):
         return end.code if isinstance(end.code, int) else 2
     except Exception as error:
         return _explain(error)
+
+
+def _show_warning(message, category, filename, line, file=None, text=None):
+    """A warning as one line without the place in our source that it came from."""
+    print(f"tinyattn: note: {message}", file=file or sys.stderr)
 
 
 def _explain(error):

@@ -4,10 +4,14 @@ import threading
 
 
 class Interrupted(Exception):
-    """The run was stopped by a signal and saved. `signal` is its number, `folder` the run to resume."""
+    """The run was stopped by a signal. `signal` is its number, `folder` the run to resume.
 
-    def __init__(self, number, folder):
-        super().__init__(f"stopped and saved; go on with: tinyattn train --resume {folder}")
+    saved: whether the run could save where it stood; otherwise it goes on from its last checkpoint
+    """
+
+    def __init__(self, number, folder, saved=True):
+        done = "stopped and saved; go on" if saved else "stopped; go on from the last checkpoint"
+        super().__init__(f"{done} with: tinyattn train --resume {folder}")
         self.signal, self.folder = number, folder
 
 

@@ -8,6 +8,7 @@ import time
 from tqdm.auto import tqdm
 
 _BAR = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt}{postfix}"
+_NOTEBOOK_BAR = _BAR.replace("{bar:24}", "{bar}")  # its width is the browser's to choose
 
 
 def clock(seconds):
@@ -48,7 +49,8 @@ class Progress:
         self._title, self._steps, self._done = f"epoch {epoch}/{epochs}", steps, done
         self._last = time.monotonic()
         if self._bars:
-            self._bar = tqdm(total=steps, initial=done, desc=self._title, bar_format=_BAR, leave=False,
+            self._bar = tqdm(total=steps, initial=done, desc=self._title, leave=False,
+                             bar_format=_NOTEBOOK_BAR if _in_notebook() else _BAR,
                              file=self._stream, mininterval=0.1, dynamic_ncols=True)
 
     def step(self, loss, accuracy, rate, seconds_left):

@@ -7,14 +7,16 @@
                 curves.png attention.png
 """
 import pathlib
+import signal
 
 import tinyattn as ta
 from tinyattn.kernels.cpu import compiling
 
-from . import checkpoint, files, setup
+from .. import kernels
+from . import checkpoint, compile_ahead, files, setup
 from .config import Config, OptionError, changed, complete
 from .evaluate import evaluate
-from .interrupt import Watch
+from .interrupt import Interrupted, Watch
 from .loop import Run, describe
 from .progress import Progress
 
@@ -83,6 +85,8 @@ def _runs_nearby(folder):
 
 
 def _build(config, data, folder, progress):
+    if kernels.active() == "cpu" and ta.get_num_threads() > 1:
+        compile_ahead.start(config)
     compiling.announce(lambda: progress.say(
         "compiling kernels for this machine: once, kept for the next time (10 to 30 s) …"))
     run = Run(config, data, folder, progress)
@@ -99,13 +103,16 @@ def parameters(model):
 
 def _carry_out(run):
     """Train what is left, then write the results."""
-    with Watch(lambda number: run.progress.say("stopping after this step …")) as watch:
-        try:
+    try:
+        with Watch(lambda number: run.progress.say("stopping after this step … (Ctrl-C again: at once)")) as watch:
             run.fit(watch)
-        finally:
-            run.progress.close()
-    compiling.announce(None)
-    return finish(run)
+        run.progress.close()
+        return finish(run)
+    except KeyboardInterrupt:  # a second Ctrl-C, or one after the last step
+        raise Interrupted(signal.SIGINT, run.folder, saved=False) from None
+    finally:
+        run.progress.close()
+        compiling.announce(None)
 
 
 def finish(run):
