@@ -10,7 +10,6 @@ and `parallel_for` runs it for every job. The loop below is all that is compiled
 knows the body only as a number. Bodies of one job must not write what another job reads or writes.
 """
 import numpy as np
-from llvmlite import ir
 from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic

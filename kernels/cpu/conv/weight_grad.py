@@ -201,7 +201,7 @@ def _plan(image, outputs, taps, V):
     N, _, _, G, C = image
     Ho, Wo, K = outputs
     R, S, sh, sw, _, _, dh, dw = taps
-    Kp, runs, run = -(-K // V) * V, *((1, S * C) if dw == 1 and G == 1 else (S, C))
+    Kp, run = -(-K // V) * V, S * C if dw == 1 and G == 1 else C
     row, reach = ((Wo - 1) * sw + (S - 1) * dw + 1) * G * C, (R - 1) * dh + 1
     band = max(1, min(Ho, (SCRATCH // row - reach) // sh + 1, math.ceil(Ho * N / BLOCKS)))
     unit = ((band - 1) * sh + reach) * row
