@@ -69,7 +69,7 @@ def _body(template, formula, name):
     return specialize(template, name, inner, f=specialize(formula, name + "_formula", precise))
 
 
-# ---- what turns a formula into a kernel -------------------------------------------------------------------------------
+# ---- what turns a formula into a kernel ----------------------------------------------------------------------------
 
 def _named(function, like_this):
     function.__name__ = function.__qualname__ = like_this.__name__
@@ -136,7 +136,7 @@ def _from_x(model, formula):
     return _named(lambda dy, x, out=None: run(dy, x, out), model)
 
 
-# ---- the table --------------------------------------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------------------------------
 
 add = _binary(spec.add, lambda a, b: a + b)
 sub = _binary(spec.sub, lambda a, b: a - b)
@@ -194,7 +194,7 @@ gelu_backward = _from_x(spec.gelu_backward, _gelu_slope)
 silu_backward = _from_x(spec.silu_backward, _silu_slope)
 
 
-# ---- those that take more than the table holds --------------------------------------------------------------------------
+# ---- those that take more than the table holds ---------------------------------------------------------------------
 
 _power = _binary(spec.pow, lambda a, b: a ** b)
 _elu = _binary(spec.elu, lambda x, alpha: x if x > like(0, x) else alpha * expm1_(x))

@@ -1,4 +1,4 @@
-"""Reading and adding by index, compiled. What each one computes is said in `reference.index`; the docstrings are its own.
+"""Reading and adding by index, compiled. What is computed is said in `reference.index`; the docstrings are its own.
 
 Several indices may point at one row, so adding is cut by columns, not by indices: each task owns some columns of
 every row, and walks all indices in order. Nothing races, and sums come out the same on any number of threads.

@@ -106,5 +106,5 @@ def launch(body, tasks, *arrays):
 
 
 def flat(x):
-    """`x` as a 1-D array: a view if `x` is C-contiguous and writable (another kind would be compiled anew), else a copy."""
+    """`x` as a 1-D array: a view if it is C-contiguous and writable (another kind would be compiled anew), else a copy."""
     return x.reshape(-1) if x.flags.carray else np.array(x, order="C").reshape(-1)

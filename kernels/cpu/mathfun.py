@@ -73,7 +73,7 @@ maximum_ = _llvm("llvm.maximum", "The larger of two floats; NaN if either is NaN
 minimum_ = _llvm("llvm.minimum", "The smaller of two floats; NaN if either is NaN.")
 
 
-# ---- eˣ = 2ⁿ · eʳ with n = round(x / ln 2), |r| ≤ ½ ln 2, and eʳ = Σ rᵏ / k! -----------------------------------------
+# ---- eˣ = 2ⁿ · eʳ with n = round(x / ln 2), |r| ≤ ½ ln 2, and eʳ = Σ rᵏ / k! ---------------------------------------
 
 @precise
 def _expm1_series_32(r):
@@ -157,7 +157,7 @@ exp_ = _by_type("exp_", "eˣ within 1 unit in the last place: ∞ above 88.72 (7
 expm1_ = _by_type("expm1_", "eˣ − 1, exact for small x; x up to 88 (709).", _expm1_32, _expm1_64)
 
 
-# ---- ln x = e ln 2 + ln m with m in [√½, √2), and ln m = 2 artanh s = 2 Σ s²ᵏ⁺¹ / (2k + 1), s = (m − 1)/(m + 1) ---------
+# ---- ln x = e ln 2 + ln m with m in [√½, √2), and ln m = 2 artanh s = 2 Σ s²ᵏ⁺¹ / (2k + 1), s = (m − 1)/(m + 1) ---
 
 @precise
 def _bits_32(x):
@@ -222,7 +222,7 @@ def log1p_(x):
     return y + (lost if (u > like(0, x)) & (u < like(np.inf, x)) else like(0, x))
 
 
-# ---- functions of eˣ --------------------------------------------------------------------------------------------------
+# ---- functions of eˣ -----------------------------------------------------------------------------------------------
 
 @precise
 def sigmoid_(x):
@@ -248,7 +248,7 @@ def softplus_(x):
     return top + log1p_(exp_(-abs(x)))
 
 
-# ---- the error function and the normal distribution ---------------------------------------------------------------------
+# ---- the error function and the normal distribution ----------------------------------------------------------------
 
 @precise
 def _scaled_erfc_32(z):

@@ -1,4 +1,4 @@
-"""Random numbers, compiled. The generator and what is drawn from it are in `reference.random`; the docstrings are its own.
+"""Random numbers, compiled. What is drawn, and how, is said in `reference.random`; the docstrings are its own.
 
 A task draws a range of blocks of four words. Every step of Philox treats the words of many blocks alike, so the loop
 over blocks is vectorised.

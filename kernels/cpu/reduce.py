@@ -85,7 +85,7 @@ def _groups(shape, axes):
 
 @functools.lru_cache(maxsize=4096)
 def _plan(shape, axes, keepdims):
-    """The shape of the result, and the stages: each is (outer, pieces, inner), a number of tasks, and sizes for a body."""
+    """The shape of the result, and the stages: each has (outer, pieces, inner), how many tasks, and a body's sizes."""
     axes = {axis % len(shape) for axis in axes}
     groups, stages = _groups(shape, axes), []
     while any(reduced for _, reduced in groups):

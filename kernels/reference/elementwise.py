@@ -279,7 +279,7 @@ def leaky_relu(x, slope, out=None):
     return _result(np.where(x > 0, x, slope * x), x, out)
 
 
-# ---- three inputs, and checks ----------------------------------------------------------------------------------------
+# ---- three inputs, and checks --------------------------------------------------------------------------------------
 
 @_quiet
 def clamp(x, lo, hi, out=None):
@@ -300,7 +300,7 @@ def all_finite(x):
     return bool(np.isfinite(x).all())
 
 
-# ---- derivatives: dx = dy · f′, written with whichever of x and y = f(x) is cheaper ---------------------------------
+# ---- derivatives: dx = dy · f′, written with whichever of x and y = f(x) is cheaper --------------------------------
 
 @_quiet
 def relu_backward(dy, y, out=None):

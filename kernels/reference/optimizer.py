@@ -30,7 +30,7 @@ def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, neste
 
 
 def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled):
-    """Adam (Kingma & Ba 2014, arXiv:1412.6980); `decoupled` makes it AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101).
+    """Adam (Kingma & Ba 2014, arXiv:1412.6980), or, `decoupled`, AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101).
 
         g ← g + weight_decay · p          Adam          p ← p − lr · weight_decay · p          AdamW
         m ← β₁ · m + (1 − β₁) · g

@@ -27,7 +27,8 @@ def test_new_arrays(k, shape, dtype):
     assert (k.zeros(shape, dtype) == 0).all() and (k.full(shape, 1, dtype) == 1).all()
 
 
-@pytest.mark.parametrize("view", [lambda a: a, lambda a: a.transpose(2, 0, 1), lambda a: a[::-1, 1:], lambda a: a[:, None, 0]])
+@pytest.mark.parametrize("view", [
+    lambda a: a, lambda a: a.transpose(2, 0, 1), lambda a: a[::-1, 1:], lambda a: a[:, None, 0]])
 @pytest.mark.parametrize("size", [3, 200])
 def test_copies_of_any_strides(k, view, size):
     x = view(np.arange(size * 4 * size, dtype=np.float32).reshape(size, 4, size))
@@ -59,7 +60,7 @@ def test_the_host_is_where_cpu_arrays_are(k):
     assert k.from_host(a) is a and k.to_host(a) is a
 
 
-# ---- the pool of the CPU rung -----------------------------------------------------------------------------------------
+# ---- the pool of the CPU rung --------------------------------------------------------------------------------------
 
 def address(a):
     return a.__array_interface__["data"][0]

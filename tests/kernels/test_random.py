@@ -76,7 +76,7 @@ def test_normal_by_its_definition(k):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (3, 5, 2), (20_001,)])
 def test_rungs_agree(dtype, shape):
-    """Uniform numbers and dropout masks to the bit; normal ones within 1e-14, the C library's sine and NumPy's apart."""
+    """Uniform numbers and dropout masks to the bit; normal ones within 1e-14, the C library's sine from NumPy's."""
     reference, cpu = (kernels.rung(name) for name in ("reference", "cpu"))
     a, b = (rung.random_uniform(shape, SEED, OFFSET, dtype) for rung in (reference, cpu))
     assert a.dtype == b.dtype == dtype and a.shape == b.shape == shape and np.array_equal(a, b)

@@ -44,8 +44,8 @@ def test_every_kernel_says_what_it_does(name):
 def test_no_kernel_hides_another(name):
     """Families are exported flat: a name that two of them define would silently be the later one's."""
     package = kernels.rung(name).__name__
-    families = [value for value in vars(kernels.rung(name)).values()
-                if isinstance(value, types.ModuleType) and value.__name__.startswith(package + ".") and hasattr(value, "__all__")]
+    modules = [value for value in vars(kernels.rung(name)).values() if isinstance(value, types.ModuleType)]
+    families = [module for module in modules if module.__name__.startswith(package + ".") and hasattr(module, "__all__")]
     assert len(families) >= 6
     owners = {}
     for family in families:

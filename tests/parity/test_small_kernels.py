@@ -21,7 +21,8 @@ def close(ours, theirs, eps_times=16):
     theirs = theirs.numpy()
     assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
     if theirs.dtype.kind == "f":
-        np.testing.assert_allclose(ours, theirs, rtol=eps_times * np.finfo(theirs.dtype).eps, atol=eps_times * np.finfo(theirs.dtype).eps)
+        allowed = eps_times * np.finfo(theirs.dtype).eps
+        np.testing.assert_allclose(ours, theirs, rtol=allowed, atol=allowed)
     else:
         assert np.array_equal(ours, theirs)
 
@@ -30,8 +31,8 @@ UNARY = {
     "neg": torch.neg, "abs": torch.abs, "sign": torch.sign, "exp": torch.exp, "log": torch.log, "log1p": torch.log1p,
     "sqrt": torch.sqrt, "rsqrt": torch.rsqrt, "reciprocal": torch.reciprocal, "square": torch.square, "sin": torch.sin,
     "cos": torch.cos, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "erf": torch.erf, "floor": torch.floor,
-    "ceil": torch.ceil, "round": torch.round, "relu": torch.relu, "gelu": F.gelu, "silu": F.silu, "softplus": F.softplus,
-    "elu": F.elu,
+    "ceil": torch.ceil, "round": torch.round, "relu": torch.relu, "gelu": F.gelu, "silu": F.silu,
+    "softplus": F.softplus, "elu": F.elu,
 }
 
 
@@ -47,7 +48,8 @@ def test_unary(k, name, dtype):
 ODD = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30], np.float32)
 
 
-@pytest.mark.parametrize("name", sorted(set(UNARY) - {"sign", "gelu", "sin", "cos"}))  # PyTorch: sign(NaN) = 0, gelu(∞) = NaN
+# Left out: PyTorch has sign(NaN) = 0 and gelu(∞) = NaN; sines of huge numbers are the library's affair.
+@pytest.mark.parametrize("name", sorted(set(UNARY) - {"sign", "gelu", "sin", "cos"}))
 def test_unary_of_odd_values(k, name):
     np.testing.assert_array_equal(getattr(k, name)(ODD), UNARY[name](torch.from_numpy(ODD)).numpy())
 
@@ -56,10 +58,9 @@ def test_unary_of_odd_values(k, name):
 def test_binary(k, dtype):
     a, b = normal((4, 1, 6), dtype, 1), normal((3, 1), dtype, 2)
     s, t = torch.from_numpy(a), torch.from_numpy(b)
-    for ours, theirs in ((k.add, torch.add), (k.sub, torch.sub), (k.mul, torch.mul), (k.div, torch.div), (k.maximum, torch.maximum),
-                         (k.minimum, torch.minimum), (k.eq, torch.eq), (k.ne, torch.ne), (k.lt, torch.lt), (k.le, torch.le),
-                         (k.gt, torch.gt), (k.ge, torch.ge), (k.logical_and, torch.logical_and), (k.logical_or, torch.logical_or)):
-        close(ours(a, b), theirs(s, t))
+    for name in ("add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge",
+                 "logical_and", "logical_or"):
+        close(getattr(k, name)(a, b), getattr(torch, name)(s, t))
     close(k.pow(np.abs(a), b), torch.pow(s.abs(), t))
     for exponent in (2, 3, 0.5, -1, -2.0, 0):
         close(k.pow(np.abs(a), exponent), torch.pow(s.abs(), exponent))
@@ -72,7 +73,8 @@ def test_binary(k, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name, of_output", [("relu", True), ("sigmoid", True), ("tanh", True), ("gelu", False), ("silu", False)])
+@pytest.mark.parametrize("name, of_output", [
+    ("relu", True), ("sigmoid", True), ("tanh", True), ("gelu", False), ("silu", False)])
 def test_derivatives(k, name, of_output, dtype):
     x, dy = normal((5, 41), dtype, 1), normal((5, 41), dtype, 2)
     t = torch.from_numpy(x).requires_grad_()
@@ -108,10 +110,12 @@ def test_index(k):
         size = list(shape)
         size[axis] = x.shape[axis]
         zeros = torch.zeros(size, dtype=torch.float64)
-        close(k.scatter_add(dy, axis, index, x.shape[axis]), zeros.scatter_add(axis, torch.from_numpy(index), torch.from_numpy(dy)))
+        expected = zeros.scatter_add(axis, torch.from_numpy(index), torch.from_numpy(dy))
+        close(k.scatter_add(dy, axis, index, x.shape[axis]), expected)
     table, rows, dy = normal((7, 3)), rng.integers(0, 7, 30), normal((30, 3), seed=3)
     close(k.take_rows(table, rows), F.embedding(torch.from_numpy(rows), torch.from_numpy(table)))
-    close(k.add_rows(dy, rows, 7), torch.zeros(7, 3, dtype=torch.float64).index_add(0, torch.from_numpy(rows), torch.from_numpy(dy)))
+    zeros = torch.zeros(7, 3, dtype=torch.float64)
+    close(k.add_rows(dy, rows, 7), zeros.index_add(0, torch.from_numpy(rows), torch.from_numpy(dy)))
     close(k.one_hot(rows, 9, np.int64), F.one_hot(torch.from_numpy(rows), 9))
 
 
@@ -149,8 +153,9 @@ def test_sgd(k, momentum, dampening, weight_decay, nesterov, dtype):
 @pytest.mark.parametrize("weight_decay", [0, 0.1])
 def test_adam(k, kind, decoupled, weight_decay, dtype):
     m, v = np.zeros(SIZE, dtype), np.zeros(SIZE, dtype)
+    numbers = 0.8, 0.95, 1e-6, weight_decay
     train(lambda p: kind(p, 0.1, (0.8, 0.95), 1e-6, weight_decay),
-          lambda p, g, lr, t: k.adam_step(p, g, m, v, lr, np.array([t]), 0.8, 0.95, 1e-6, weight_decay, decoupled), dtype)
+          lambda p, g, lr, t: k.adam_step(p, g, m, v, lr, np.array([t]), *numbers, decoupled), dtype)
 
 
 def test_lerp(k):
