@@ -96,7 +96,7 @@ for a, b in PAIRS:
     case("div", lambda t, F, a, b: a / b, a, b)
 for a, b in [(P(3, 4), N(3, 4)), (P(2, 1, 4), N(3, 1)), (P(), N(3))]:
     case("pow", lambda t, F, a, b: a ** b, a, b)
-for a, b in [(D(3, 4), const(D(3, 4))), (D(2, 3, 4), V([0.1, -0.3, 0.2, 7.0])), (D(3), V(0.05))]:
+for a, b in [(D(3, 4), const(N(3, 4))), (D(2, 3, 4), V([0.1, -0.3, 0.2, 7.0])), (D(3), V(0.05))]:
     case("maximum", lambda t, F, a, b: t.maximum(a, b), a, b)
     case("minimum", lambda t, F, a, b: t.minimum(a, b), a, b)
 case("mul", lambda t, F, a: a * a, N(3, 4), label="by itself")

@@ -233,6 +233,10 @@ class _Unary(Function):
         return ctx.derivative(dy, *ctx.saved)
 
 
+OF_INTEGERS = ("neg", "abs", "sign", "square")
+"""Functions that give integers for integers; all others want floats."""
+
+
 def _unary(name, formula, derivative, keeps="x", formula_of_derivative=""):
     """A function of one tensor: its Function class and the public function, made from its derivative."""
     cls = type(f"{name.capitalize()}Function", (_Unary,), {
@@ -240,7 +244,7 @@ def _unary(name, formula, derivative, keeps="x", formula_of_derivative=""):
         "derivative": lambda ctx, dy, *saved: derivative(dy, *saved)})
 
     def function(x):
-        return cls.apply(float_argument(x, name))
+        return cls.apply((tensor_argument if name in OF_INTEGERS else float_argument)(x, name))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{formula}, element by element;  dx = {formula_of_derivative}."

@@ -3,6 +3,8 @@
 Slices and integers give views. Arrays of integers or booleans pick elements into a copy; the gradient is added back
 where each came from, in a fixed order, also where one element was picked twice.
 """
+import math
+
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
@@ -150,6 +152,11 @@ def setitem(x, index, value):
     x._changed()
 
 
+def _rows(x):
+    """(n, …) as (n, everything else), also where that is nothing."""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
 class IndexSelectFunction(Function):
     """y = the slices of x numbered by `index` along an axis;  dx adds up dy where each came from"""
 
@@ -157,7 +164,7 @@ class IndexSelectFunction(Function):
         ctx.length = x.shape[dim]
         ctx.save(index)
         moved = ctx.kernels.contiguous(np.moveaxis(x, dim, 0))
-        y = ctx.kernels.take_rows(moved.reshape(x.shape[dim], -1), index)
+        y = ctx.kernels.take_rows(_rows(moved), ctx.kernels.contiguous(index))
         return np.moveaxis(y.reshape((index.size,) + moved.shape[1:]), 0, dim)
 
     def backward(ctx, dy):
@@ -171,7 +178,7 @@ class IndexAddFunction(Function):
     def forward(ctx, x, index, dim, length):
         ctx.save(index)
         moved = ctx.kernels.contiguous(np.moveaxis(x, dim, 0))
-        y = ctx.kernels.add_rows(moved.reshape(index.size, -1), index, length)
+        y = ctx.kernels.add_rows(_rows(moved), ctx.kernels.contiguous(index), length)
         return np.moveaxis(y.reshape((length,) + moved.shape[1:]), 0, dim)
 
     def backward(ctx, dy):

@@ -25,7 +25,8 @@ class CrossEntropyFunction(Function):
 
     def forward(ctx, x, target, weight, ignore_index, label_smoothing):
         k = ctx.kernels
-        losses, log_probs = k.cross_entropy_forward(k.contiguous(x), target, weight, ignore_index, label_smoothing)
+        losses, log_probs = k.cross_entropy_forward(k.contiguous(x), k.contiguous(target),
+                                                     None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
         ctx.save(x, log_probs, target, weight)
         return losses
 
@@ -43,7 +44,8 @@ class CrossEntropyGradFunction(Function):
 
     def forward(ctx, dy, log_probs, target, weight, ignore_index, label_smoothing):
         k = ctx.kernels
-        return k.cross_entropy_backward(k.contiguous(dy), log_probs, target, weight, ignore_index, label_smoothing)
+        return k.cross_entropy_backward(k.contiguous(dy), log_probs, k.contiguous(target),
+                                        None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
 
 
 def _soft_targets(shape, dtype, target, weight, ignore_index, label_smoothing):

@@ -24,6 +24,11 @@ def _rows(k, x):
     return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(NCHW).reshape(x.shape)
 
 
+def _contiguous(k, *arrays):
+    """The arrays as kernels want them; None stays None."""
+    return [None if a is None else k.contiguous(a) for a in arrays]
+
+
 class BatchNormFunction(Function):
     """y = γ (x − μ) / √(σ² + ε) + β, optionally followed by max(·, 0); μ and σ² over all but axis 1. Also μ and σ².
 
@@ -33,7 +38,7 @@ class BatchNormFunction(Function):
     def forward(ctx, x, weight, bias, eps, relu):
         k = ctx.kernels
         rows, back = _rows(k, x)
-        y, mean, var, rstd = k.batch_norm_forward(rows, weight, bias, eps, relu)
+        y, mean, var, rstd = k.batch_norm_forward(rows, *_contiguous(k, weight, bias), eps, relu)
         y = back(y)
         ctx.save(x, weight, y if relu else None, mean, rstd)
         return y, mean, var
@@ -65,7 +70,7 @@ class BatchNormGradFunction(Function):
         k = ctx.kernels
         rows, back = _rows(k, x)
         dx, dweight, dbias = k.batch_norm_backward(
-            _rows(k, dy)[0], rows, None if y is None else _rows(k, y)[0], mean, rstd, weight, relu)
+            _rows(k, dy)[0], rows, None if y is None else _rows(k, y)[0], mean, rstd, *_contiguous(k, weight), relu)
         return back(dx), dweight, dbias
 
 
@@ -75,7 +80,7 @@ class BatchNormInferenceFunction(Function):
     def forward(ctx, x, mean, var, weight, bias, eps, relu):
         k = ctx.kernels
         rows, back = _rows(k, x)
-        y = back(k.batch_norm_inference(rows, mean, var, weight, bias, eps, relu))
+        y = back(k.batch_norm_inference(rows, *_contiguous(k, mean, var, weight, bias), eps, relu))
         ctx.save(x, mean, var, weight, y if relu else None)
         return y
 
@@ -131,7 +136,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 def _move(running, batch, momentum):
     """running ← (1 − momentum) · running + momentum · batch, in place."""
-    kernels.rung().lerp_step(running.data, batch, momentum)
+    k = kernels.rung()
+    moved = k.contiguous(running.data)
+    k.lerp_step(moved, batch, momentum)
+    if moved is not running.data:
+        running.data[...] = moved
     running._changed()
 
 
@@ -139,7 +148,7 @@ class LayerNormFunction(Function):
     """y = γ (x − μ) / √(σ² + ε) + β with μ and σ² of each row of (M, D)"""
 
     def forward(ctx, x, weight, bias, eps):
-        y, mean, rstd = ctx.kernels.layer_norm_forward(ctx.kernels.contiguous(x), weight, bias, eps)
+        y, mean, rstd = ctx.kernels.layer_norm_forward(*_contiguous(ctx.kernels, x, weight, bias), eps)
         ctx.save(x, weight, mean, rstd)
         return y
 
@@ -164,7 +173,7 @@ class LayerNormGradFunction(Function):
 
     def forward(ctx, dy, x, mean, rstd, weight):
         k = ctx.kernels
-        return k.layer_norm_backward(k.contiguous(dy), k.contiguous(x), mean, rstd, weight)
+        return k.layer_norm_backward(k.contiguous(dy), k.contiguous(x), mean, rstd, *_contiguous(k, weight))
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):

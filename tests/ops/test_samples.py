@@ -1,0 +1,105 @@
+"""Every operation on every sample: the rungs agree, gradients are true, and memory layout changes nothing."""
+import numpy as np
+import pytest
+from op_samples import BY_ID, CASES, NOT_OPERATIONS, PLAIN, close, public_operations, run
+
+import tinyattn as ta
+from tinyattn import kernels
+from tinyattn.gradcheck import gradcheck
+
+SMOOTH = [name for name, sample in BY_ID.items() if sample.smooth]
+FLOAT32 = {"std": 2e-4, "var": 1e-4, "batch_norm": 2e-4, "layer_norm": 2e-4, "group_norm": 2e-4, "pow": 1e-4, "conv2d": 5e-5,
+           "normalize": 1e-4, "prod": 1e-4}
+"""Where float32 may differ by more than 2e-5 between rungs: long sums, and differences of nearly equal numbers."""
+
+
+def test_every_operation_has_samples():
+    named = {sample.name for sample in CASES} | set(PLAIN) | set(NOT_OPERATIONS)
+    missing = [name for name in public_operations() if name not in named]
+    assert not missing, f"operations without a sample: {missing}"
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_rungs_agree(name):
+    sample = BY_ID[name]
+    for dtype, tolerance in ((np.float64, 1e-11), (np.float32, FLOAT32.get(sample.name, 2e-5))):
+        arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in map(np.asarray, sample.arrays())]
+        (ours, our_gradients), (theirs, their_gradients) = run(sample, arrays, "cpu"), run(sample, arrays, "reference")
+        for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            assert a.dtype == b.dtype
+            close(a, b, tolerance, f"{np.dtype(dtype)} output {i}")
+        for i, (a, b) in enumerate(zip(our_gradients, their_gradients, strict=True)):
+            close(a, b, tolerance, f"{np.dtype(dtype)} gradient {i}")
+            assert a is None or a.dtype == dtype
+
+
+@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("name", SMOOTH)
+def test_gradients(name, rung):
+    with kernels.use(rung):
+        gradcheck(*BY_ID[name].prepared())
+
+
+def _strided(a):
+    """The same numbers, two steps apart in memory."""
+    wide = np.full(a.shape[:-1] + (2 * a.shape[-1],), 7, a.dtype)
+    wide[..., ::2] = a
+    return wide[..., ::2]
+
+
+def _read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+LAYOUTS = {
+    "axes reversed": lambda a: np.asfortranarray(a) if a.ndim else a,
+    "every second": lambda a: _strided(a) if a.ndim and a.size else a,
+    "channels last": lambda a: np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if a.ndim == 4 else a,
+    "flipped": lambda a: np.asarray(np.flip(np.flip(a).copy())),
+    "read-only": _read_only,
+}
+ORDER_MATTERS = {"view": "it raises where the memory does not fit", "dropout": "its mask is drawn in memory order"}
+
+
+@pytest.mark.parametrize("name", [n for n in BY_ID if BY_ID[n].name not in ORDER_MATTERS])
+def test_layout_changes_nothing(name):
+    sample = BY_ID[name]
+    arrays = [np.asarray(a) for a in sample.arrays()]
+    outputs, gradients = run(sample, arrays)
+    for layout, lay in LAYOUTS.items():
+        laid = [lay(a) for a in arrays]
+        got, got_gradients = run(sample, laid)
+        for kind, ours, expected in (("output", got, outputs), ("gradient", got_gradients, gradients)):
+            for i, (a, b) in enumerate(zip(ours, expected, strict=True)):
+                close(a, b, 1e-12, f"{layout}: {kind} {i}")
+
+
+def test_elementwise_results_keep_channels_last():
+    x = ta.Tensor(np.ones((2, 4, 4, 3), np.float32).transpose(0, 3, 1, 2))     # (2, 3, 4, 4) in channels-last memory
+    channel = ta.ones(3, 1, 1)
+    for y in (x.relu(), x + 1, x * channel, x + ta.ones(2, 3, 4, 4), ta.where(x > 0, x, 0), ta.maximum(x, channel)):
+        assert y.data.transpose(0, 2, 3, 1).flags.c_contiguous and not y.is_contiguous()
+    assert x.sum(1).is_contiguous()
+
+
+def test_dropout_gradient_has_the_mask_of_the_output():
+    for layout in ("channels last", "axes reversed"):
+        x = ta.Tensor(LAYOUTS[layout](np.ones((2, 3, 4, 5))), requires_grad=True)
+        y = ta.nn.functional.dropout(x, 0.5)
+        y.backward(ta.Tensor(np.ones((2, 3, 4, 5))))     # a gradient in another memory order than x
+        assert np.array_equal(x.grad.data, y.data) and 20 < (y.data == 0).sum() < 100
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_without_gradient_rungs_agree(name):
+    call, *inputs = PLAIN[name]
+    made = {}
+    for rung in kernels.RUNGS:
+        random = np.random.default_rng(0)
+        with kernels.use(rung):
+            ys = call(ta, ta.nn.functional, *[ta.Tensor(np.asarray(i.make(random)), requires_grad=i.grad) for i in inputs])
+        made[rung] = [y.data for y in (ys if isinstance(ys, list) else [ys])]
+    for a, b in zip(made["cpu"], made["reference"], strict=True):
+        assert a.dtype == b.dtype and np.array_equal(a, b)
