@@ -24,7 +24,7 @@ def _reason(error):
     """What the operating system said, with what it usually means."""
     text = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{text} (free some space, then resume)"
+        return f"{text} (free some space, then go on)"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{text} (choose a folder you may write to with --out)"
     return text
@@ -62,7 +62,7 @@ def write_atomically(path, data):
                 temporary.unlink()
             raise
     except OSError as error:
-        kept = "; the previous one is kept" if path.exists() else ""
+        kept = "; the previous one is kept" if path.exists() else "; nothing is lost, for there was none before"
         raise SaveError(f"cannot write {path}: {_reason(error)}{kept}") from error
     return len(data)
 
