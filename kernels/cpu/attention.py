@@ -15,7 +15,7 @@ from numba import prange
 from .array import empty
 from .jit import inner, kernel, part
 from .launch import flat, launch
-from .mathfun import exp_
+from .mathfun import exp_, log_
 from .shuffle import largest, transpose
 from .simd import REGISTERS, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
 
@@ -26,8 +26,8 @@ ROWS = 8 if REGISTERS >= 32 else 4  # of a register tile
 VECTORS = 2
 
 # Inside a thread every matrix is a packed copy: one-dimensional, its rows padded to whole vectors and their number to
-# ROWS, so that no product has an edge. What lies in the padding is never read by anything but padding. Constants are
-# handed to `_multiply` as np.int64: it would be compiled anew for every bare one.
+# ROWS, so that no product and no loop over a row has an edge. What lies in the padding is never read by anything but
+# padding. Constants are handed to `_multiply` as np.int64: it would be compiled anew for every bare one.
 
 
 @part
@@ -40,6 +40,15 @@ def _pack(x, at, rows, columns, scale, width, packed):
     """packed[i·width + c] = x[at + i·columns + c]·scale"""
     for i in range(rows):
         row, to = x[at + i * columns:at + (i + 1) * columns], packed[i * width:i * width + columns]
+        for c in range(columns):
+            to[c] = row[c] * scale
+
+
+@part
+def _unpack(packed, rows, columns, scale, width, x, at):
+    """x[at + i·columns + c] = packed[i·width + c]·scale"""
+    for i in range(rows):
+        row, to = packed[i * width:i * width + columns], x[at + i * columns:at + (i + 1) * columns]
         for c in range(columns):
             to[c] = row[c] * scale
 
@@ -68,12 +77,14 @@ def _multiply(a, row_step, depth_step, b, b_step, rows, depth, columns, first, c
 
 
 @part
-def _hide(s, sizes, mask, head, i0, rows, j0, columns):
-    """Add the mask to a tile of scores s, and set those of later keys to −∞ where causal."""
+def _hide(s, sizes, mask, head, i0, rows, j0, columns, width):
+    """Add the mask to a tile of scores s; where causal, those of later keys are −∞; and so is the padding, always."""
     H, T, S, masked, causal, mask_B, mask_H = sizes[1], sizes[2], sizes[3], sizes[6], sizes[7], sizes[8], sizes[9]
     start = (head // H % mask_B * mask_H + head % H % mask_H) * T * S
     for i in range(rows):
-        row = s[i * TILE:i * TILE + columns]
+        row = s[i * TILE:i * TILE + width]
+        for j in range(columns, width):
+            row[j] = -np.inf
         if masked:
             part = mask[start + (i0 + i) * S + j0:start + (i0 + i) * S + j0 + columns]
             for j in range(columns):
@@ -105,24 +116,25 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     last = min(S, i0 + rows) if sizes[7] else S
     for j0 in range(0, last, TILE):
         columns = min(TILE, last - j0)
+        wide = _padded(columns, vector_lanes(q))
         transpose(k, (head * S + j0) * D, D, columns, D, keys, TILE)
         _pack(v, (head * S + j0) * E, columns, E, one, width, values)
-        _multiply(queries, D, unit, keys, pitch, height, D, _padded(columns, vector_lanes(q)), begin, s, start, pitch)
-        if sizes[6] or sizes[7]:
-            _hide(s, sizes, mask, head, i0, rows, j0, columns)
+        _multiply(queries, D, unit, keys, pitch, height, D, wide, begin, s, start, pitch)
+        if sizes[6] or sizes[7] or wide > columns:
+            _hide(s, sizes, mask, head, i0, rows, j0, columns, wide)
         for i in range(rows):
-            row, sums = s[i * TILE:i * TILE + columns], result[i * width:(i + 1) * width]
+            row, sums = s[i * TILE:i * TILE + wide], result[i * width:(i + 1) * width]
             new = largest(row)
             new = most[i] if new <= most[i] else new  # NaN stays NaN
             if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
-                for j in range(columns):
+                for j in range(wide):
                     row[j] = zero
                 continue
             part = zero
-            for j in range(columns):
+            for j in range(wide):
                 row[j] = exp_(row[j] - new)
                 part += row[j]
-            if new != most[i]:
+            if new != most[i] and most[i] != lowest:  # what was summed before had another maximum
                 shrink = exp_(most[i] - new)
                 total[i] *= shrink
                 for e in range(width):
@@ -130,13 +142,14 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
             total[i] += part
             most[i] = new
         _multiply(s, pitch, unit, values, width, height, columns, width, go_on, result, start, width)
+    ends = lse[head * T + i0:head * T + i0 + rows]
     for i in range(rows):
-        unseen = total[i] == zero
-        lse[head * T + i0 + i] = lowest if unseen else most[i] + np.log(total[i])
-        inverse = zero if unseen else one / total[i]
-        at = (head * T + i0 + i) * E
+        ends[i] = most[i] + log_(total[i])  # −∞ where no key was seen
+    for i in range(rows):
+        inverse = zero if total[i] == zero else one / total[i]
+        row, sums = o[(head * T + i0 + i) * E:(head * T + i0 + i + 1) * E], result[i * width:i * width + E]
         for e in range(E):
-            o[at + e] = result[i * width + e] * inverse
+            row[e] = sums[e] * inverse
 
 
 @inner
@@ -175,27 +188,25 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
             _pack(do, (head * T + i0) * E, rows, E, one, wide_e, gradients)
             _multiply(queries, wide_d, unit, keys_t, pitch, height, D, width, begin, p, start, pitch)
             _multiply(gradients, wide_e, unit, values_t, pitch, height, E, width, begin, ds, start, pitch)
-            if sizes[6] or sizes[7]:
-                _hide(p, sizes, mask, head, i0, rows, j0, columns)
+            if sizes[6] or sizes[7] or width > columns:
+                _hide(p, sizes, mask, head, i0, rows, j0, columns, width)
             for i in range(rows):
-                p_, ds_ = p[i * TILE:i * TILE + columns], ds[i * TILE:i * TILE + columns]
+                p_, ds_ = p[i * TILE:i * TILE + width], ds[i * TILE:i * TILE + width]
                 l, d = lse[head * T + i0 + i], delta[i0 + i]
                 l = zero if l == -np.inf else l  # a query that saw no key: exp(−∞ − 0) is the 0 it gives and gets
-                for j in range(columns):
+                for j in range(width):
                     weight = exp_(p_[j] - l)
                     p_[j], ds_[j] = weight, weight * (ds_[j] - d)
             _multiply(p, unit, pitch, gradients, wide_e, depth, rows, wide_e, first, sum_v, start, wide_e)
             _multiply(ds, unit, pitch, queries, wide_d, depth, rows, wide_d, first, sum_k, start, wide_d)
             _multiply(ds, pitch, unit, keys, wide_d, height, columns, wide_d, go_on, sum_q, i0 * wide_d, wide_d)
             first = go_on
-        for j in range(columns):
-            for d in range(D):
-                dk[(head * S + j0 + j) * D + d] = zero if first else sum_k[j * wide_d + d]
-            for e in range(E):
-                dv[(head * S + j0 + j) * E + e] = zero if first else sum_v[j * wide_e + e]
-    for i in range(T):
-        for d in range(D):
-            dq[(head * T + i) * D + d] = sum_q[i * wide_d + d] * scale[0]
+        if first:  # causal, and more keys than queries: nobody saw these
+            sum_k[:] = zero
+            sum_v[:] = zero
+        _unpack(sum_k, columns, D, one, wide_d, dk, (head * S + j0) * D)
+        _unpack(sum_v, columns, E, one, wide_e, dv, (head * S + j0) * E)
+    _unpack(sum_q, T, D, scale[0], wide_d, dq, head * T * D)
 
 
 @kernel

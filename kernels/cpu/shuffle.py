@@ -76,22 +76,24 @@ def transpose(x, at, step, rows, columns, t, t_step):
 
 @part
 def _largest_32(x):
-    bits, best = x.view(np.int32), np.int32(-2**31)
-    for i in range(len(bits)):
-        key = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(2**31 - 1))
-        key = key if x[i] == x[i] else np.int32(2**31 - 1)  # the bits of a NaN
+    best, all_but_sign, infinity = np.int32(-2**31), np.int32(2**31 - 1), np.int32(0x7F800000)
+    for i in range(len(x)):
+        bits = np.float32(x[i]).view(np.int32)
+        key = bits ^ ((bits >> np.int32(31)) & all_but_sign)
+        key = all_but_sign if (bits & all_but_sign) > infinity else key  # the bits of a NaN
         best = key if key > best else best
-    return np.int32(best ^ ((best >> np.int32(31)) & np.int32(2**31 - 1))).view(np.float32)
+    return np.int32(best ^ ((best >> np.int32(31)) & all_but_sign)).view(np.float32)
 
 
 @part
 def _largest_64(x):
-    bits, best = x.view(np.int64), np.int64(-2**63)
-    for i in range(len(bits)):
-        key = bits[i] ^ ((bits[i] >> np.int64(63)) & np.int64(2**63 - 1))
-        key = key if x[i] == x[i] else np.int64(2**63 - 1)  # the bits of a NaN
+    best, all_but_sign, infinity = np.int64(-2**63), np.int64(2**63 - 1), np.int64(0x7FF0000000000000)
+    for i in range(len(x)):
+        bits = np.float64(x[i]).view(np.int64)
+        key = bits ^ ((bits >> np.int64(63)) & all_but_sign)
+        key = all_but_sign if (bits & all_but_sign) > infinity else key  # the bits of a NaN
         best = key if key > best else best
-    return np.int64(best ^ ((best >> np.int64(63)) & np.int64(2**63 - 1))).view(np.float64)
+    return np.int64(best ^ ((best >> np.int64(63)) & all_but_sign)).view(np.float64)
 
 
 def largest(x):

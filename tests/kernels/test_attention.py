@@ -146,13 +146,24 @@ def test_large_scores_are_exact(k):
         assert lse.item() == pytest.approx(1e4 + np.log(2), rel=1e-7)
 
 
-def test_nan_does_not_spread_to_other_queries(k):
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("nan", [np.nan, np.copysign(np.nan, -1.0)])
+def test_nan_does_not_spread_to_other_queries(k, nan, causal):
+    """Nor is it lost among hidden keys: to the bits of a number, a NaN with the sign set is less than −∞."""
     q, keys, v, _ = inputs(1, 1, 20, 20, 4, 4)
-    clean, _ = k.attention_forward(q, keys, v, None, False, 0.5)
-    q[0, 0, 3, 1] = np.nan
-    o, _ = k.attention_forward(q, keys, v, None, False, 0.5)
-    assert np.isnan(o[0, 0, 3]).all()
+    clean, _ = k.attention_forward(q, keys, v, None, causal, 0.5)
+    q[0, 0, 3, 1] = nan
+    o, lse = k.attention_forward(q, keys, v, None, causal, 0.5)
+    assert np.isnan(o[0, 0, 3]).all() and np.isnan(lse[0, 0, 3])
     np.testing.assert_array_equal(np.delete(o, 3, axis=2), np.delete(clean, 3, axis=2))
+
+
+def test_keys_that_no_query_sees(k):
+    """Causal, 3 queries and 150 keys: keys from the fourth on have no gradient, whole tiles of them included."""
+    q, keys, v, do = inputs(1, 2, 3, 150, 4, 5)
+    o, lse = k.attention_forward(q, keys, v, None, True, 0.5)
+    _, dk, dv = k.attention_backward(do, q, keys, v, o, lse, None, True, 0.5)
+    assert (dk[:, :, 3:] == 0).all() and (dv[:, :, 3:] == 0).all() and dv[:, :, :3].all()
 
 
 def test_bits_do_not_depend_on_the_threads():
