@@ -121,8 +121,11 @@ def gradcheck(function, inputs, eps=1e-5, atol=1e-6, rtol=1e-5, *, raise_excepti
     if report.problem:
         return _finish(report, raise_exception)
 
-    def loss():
-        return sum(float((y.data * r).sum()) for y, r in zip(_outputs(function, inputs), weights))
+    def values():
+        return [y.data for y in _outputs(function, inputs)]
+
+    def change(before, after):  # of L: outputs that did not change cancel exactly, so their size costs no digits
+        return sum(float(((b - a) * r).sum()) for a, b, r in zip(before, after, weights))
 
     recorded = [(y, Tensor(r)) for y, r in zip(first, weights) if y.requires_grad]
     try:
@@ -131,7 +134,7 @@ def gradcheck(function, inputs, eps=1e-5, atol=1e-6, rtol=1e-5, *, raise_excepti
         report.problem = f"{error}. Likely cause: a missing un-broadcast"
         return _finish(report, raise_exception)
     for (i, x), g in zip(wanted, found):
-        _check_input(report, loss, i, x, np.zeros(x.shape) if g is None else g.data, g is None, (eps, atol, rtol), random,
+        _check_input(report, (values, change), i, x, np.zeros(x.shape) if g is None else g.data, g is None, (eps, atol, rtol), random,
                      len(wanted) > MANY)
     return _finish(report, raise_exception)
 
@@ -143,19 +146,22 @@ def _finish(report, raise_exception):
 
 
 def _slope(loss, x, index, eps, low=-1, high=1):
-    """The slope of the loss at one element of x, or along a direction (an array), between `low` and `high` times eps."""
-    before, values = x.data.copy(), []
+    """The slope of L at one element of x, or along a direction (an array), between `low` and `high` times eps.
+
+    `loss` is a pair: what computes the outputs, and what computes how much L differs between two sets of them.
+    """
+    (values, change), before, made = loss, x.data.copy(), []
     try:
         for step in (low * eps, high * eps):
             if isinstance(index, np.ndarray):
                 x.data[...] = before + step * index
             else:
                 x.data[index] = before[index] + step
-            values.append(loss())
+            made.append([y.copy() for y in values()])
             x.data[...] = before
     finally:
         x.data[...] = before
-    return (values[1] - values[0]) / ((high - low) * eps)
+    return change(*made) / ((high - low) * eps)
 
 
 def _check_input(report, loss, number, x, analytic, unused, tolerances, random, many):
@@ -243,11 +249,13 @@ def _chosen(names, registry):
 
     from ..cli import Mistake
     known = {case.name: None for case in registry}
-    lower = {name.lower(): name for name in known}
+    lower = {}
+    for name in known:
+        lower.setdefault(name.lower(), []).append(name)
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name.lower(), lower, 3, 0.5)
-            hint = f"did you mean {', '.join(lower[n] for n in near)}? " if near else ""
+            hint = f"did you mean {', '.join(n for key in near for n in lower[key])}? " if near else ""
             raise Mistake(f"gradcheck: unknown name {name!r}: {hint}tinyattn gradcheck --list shows them all")
     return [case for case in registry if not names or case.name in names]
 
