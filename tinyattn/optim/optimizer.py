@@ -55,7 +55,10 @@ class Optimizer:
                     state = self.state[id(p)] = {"step": np.zeros(1, np.int64)}
                 state["step"] += 1
                 gradient = kernels.rung().contiguous(p.grad.data).reshape(-1)
-                self.update(p.data.reshape(-1), gradient, state, group)
+                values = kernels.rung().contiguous(p.data)
+                self.update(values.reshape(-1), gradient, state, group)
+                if values is not p.data:  # memory in another order than the axes: the kernel moved a copy
+                    p.data[...] = values
                 p._changed()
 
     def update(self, p, g, state, group):
