@@ -30,9 +30,9 @@ def _cut(size, C):
     return tile, block, -(-size // block)
 
 
-def _repeat(parameter, tile, dtype):
+def _repeat(parameter, tile):
     """A parameter (C,) repeated to the length of a tile."""
-    return np.tile(parameter.astype(dtype), tile // len(parameter))
+    return np.tile(parameter, tile // len(parameter))
 
 
 @part
@@ -90,19 +90,23 @@ def _normalise(t, sizes, x, mean, scale, bias, y):
 
 
 @inner
-def _gradient_sums(t, sizes, dy, x, y, mean, partial):
-    """partial (blocks, 2, C), block t: Σ g and Σ g·(x − mean), where g = dy, with relu only where y > 0."""
+def _gradient_sums(t, sizes, dy, x, mean, scale, bias, partial):
+    """partial (blocks, 2, C), block t: Σ g and Σ g·(x − mean), where g = dy, with relu only where y > 0.
+
+    y is computed anew, just as `_normalise` did: these loops wait for memory, not for arithmetic.
+    """
     C, tile, start, relu, zero = sizes[0], sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
     stop = min(start + sizes[2], len(x))
     sums, products = np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
-        gradient, part, result = dy[at:end], x[at:end], y[at:end]
+        gradient, part = dy[at:end], x[at:end]
         if relu:
             for j in range(len(part)):
-                g = gradient[j] if result[j] > zero else zero
+                d, v = part[j] - mean[j], gradient[j]
+                g = v if d * scale[j] + bias[j] > zero else zero
                 sums[j] += g
-                products[j] += g * (part[j] - mean[j])
+                products[j] += g * d
         else:
             for j in range(len(part)):
                 sums[j] += gradient[j]
@@ -112,30 +116,35 @@ def _gradient_sums(t, sizes, dy, x, y, mean, partial):
 
 
 @inner
-def _input_gradient(t, sizes, dy, x, y, mean, scale, slope, offset, dx):
+def _input_gradient(t, sizes, dy, x, mean, scale, bias, slope, offset, dx):
     """Block t of dx = g·scale + (x − mean)·slope + offset, with g as in `_gradient_sums`."""
     tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
     stop = min(start + sizes[2], len(x))
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
-        gradient, part, result, out = dy[at:end], x[at:end], y[at:end], dx[at:end]
+        gradient, part, out = dy[at:end], x[at:end], dx[at:end]
         if relu:
             for j in range(len(part)):
-                g = gradient[j] if result[j] > zero else zero
-                out[j] = g * scale[j] + ((part[j] - mean[j]) * slope[j] + offset[j])
+                d, v = part[j] - mean[j], gradient[j]
+                g = v if d * scale[j] + bias[j] > zero else zero
+                out[j] = g * scale[j] + (d * slope[j] + offset[j])
         else:
             for j in range(len(part)):
                 out[j] = gradient[j] * scale[j] + ((part[j] - mean[j]) * slope[j] + offset[j])
+
+
+def _scale_and_bias(rstd, weight, bias, tile):
+    """weight · rstd and bias, repeated to a tile, in rstd's dtype: the same bits forward and backward."""
+    scale = rstd if weight is None else rstd * weight                                # (C,)
+    return _repeat(scale, tile), _repeat(np.zeros_like(rstd) if bias is None else bias, tile)
 
 
 def _apply(x, mean, rstd, weight, bias, relu):
     C = x.shape[1]
     tile, block, blocks = _cut(x.size, C)
     y = empty(x.shape, x.dtype)
-    scale = rstd if weight is None else rstd * weight
-    bias = np.zeros(C) if bias is None else bias
-    launch(_normalise, blocks, np.array([C, tile, block, relu]), flat(x), _repeat(mean, tile, x.dtype),
-           _repeat(scale, tile, x.dtype), _repeat(bias, tile, x.dtype), flat(y))
+    launch(_normalise, blocks, np.array([C, tile, block, relu]), flat(x), _repeat(mean, tile),
+           *_scale_and_bias(rstd, weight, bias, tile), flat(y))
     return y
 
 
@@ -156,37 +165,37 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
     mean = (means * count).sum(axis=0) / M                                           # (C,)
     squares = np.maximum(second - first ** 2 / count, 0) + count * (means - mean) ** 2
     var = squares.sum(axis=0) / M                                                    # (C,)
-    rstd = 1 / np.sqrt(var + eps)                                                    # (C,)
-    y = _apply(x, mean, rstd, weight, bias, relu)
-    return y, mean.astype(x.dtype), var.astype(x.dtype), rstd.astype(x.dtype)
+    mean, var, rstd = (a.astype(x.dtype) for a in (mean, var, 1 / np.sqrt(var + eps)))
+    return _apply(x, mean, rstd, weight, bias, relu), mean, var, rstd
 
 
 def batch_norm_inference(x, mean, var, weight, bias, eps, relu=False):
     """The same with given statistics: x (M, C), mean and var (C,), weight and bias (C,) or None. Returns y (M, C)."""
-    return _apply(x, mean, 1 / np.sqrt(var.astype(np.float64) + eps), weight, bias, relu)
+    rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
+    return _apply(x, mean, rstd, weight, bias, relu)
 
 
-def batch_norm_backward(dy, x, y, mean, rstd, weight, relu=False):
-    """Gradients of `batch_norm_forward`. With x̂ = (x − mean) · rstd, and dy zeroed where y = 0 if `relu`:
+def batch_norm_backward(dy, x, mean, rstd, weight, bias, relu=False):
+    """Gradients of `batch_norm_forward`. With x̂ = (x − mean) · rstd, and dy zeroed where y ≤ 0 if `relu`:
 
         dbias = Σ_m dy,   dweight = Σ_m dy·x̂,   dx = weight · rstd · (dy − dbias/M − x̂·dweight/M)
 
-    dy, x, y (M, C); y is read only with `relu` and may be None without; mean, rstd (C,); weight (C,) or None.
-    Returns dx (M, C), dweight (C,), dbias (C,).
+    dy, x (M, C); mean, rstd (C,); weight and bias (C,) or None. The sign of y is computed anew, which costs less than
+    reading it; only with `relu` does it matter, and with it bias. Returns dx (M, C), dweight (C,), dbias (C,).
     """
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
-    sizes, images = np.array([C, tile, block, relu]), (flat(dy), flat(x), flat(y if relu else dy))
-    means = _repeat(mean, tile, x.dtype)
+    given = (np.array([C, tile, block, relu]), flat(dy), flat(x), _repeat(mean, tile),
+             *_scale_and_bias(rstd, weight, bias, tile))
     partial = np.empty((blocks, 2, C), x.dtype)
-    launch(_gradient_sums, blocks, sizes, *images, means, flat(partial))
+    launch(_gradient_sums, blocks, *given, flat(partial))
     dbias, dweight = partial.sum(axis=0, dtype=np.float64)                           # (C,) each
     rstd = rstd.astype(np.float64)
     dweight *= rstd
     scale = rstd if weight is None else rstd * weight                                # (C,)
+    slope, offset = ((-scale * a).astype(x.dtype) for a in (rstd * dweight / M, dbias / M))
     dx = empty(x.shape, x.dtype)
-    launch(_input_gradient, blocks, sizes, *images, means, _repeat(scale, tile, x.dtype),
-           _repeat(-scale * rstd * dweight / M, tile, x.dtype), _repeat(-scale * dbias / M, tile, x.dtype), flat(dx))
+    launch(_input_gradient, blocks, *given, _repeat(slope, tile), _repeat(offset, tile), flat(dx))
     return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
 

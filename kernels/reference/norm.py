@@ -42,17 +42,19 @@ def batch_norm_inference(x, mean, var, weight, bias, eps, relu=False):
     return _scale_and_shift((x.astype(np.float64) - mean) * rstd, weight, bias, relu, x.dtype)
 
 
-def batch_norm_backward(dy, x, y, mean, rstd, weight, relu=False):
-    """Gradients of `batch_norm_forward`. With x̂ = (x − mean) · rstd, and dy zeroed where y = 0 if `relu`:
+def batch_norm_backward(dy, x, mean, rstd, weight, bias, relu=False):
+    """Gradients of `batch_norm_forward`. With x̂ = (x − mean) · rstd, and dy zeroed where y ≤ 0 if `relu`:
 
         dbias = Σ_m dy,   dweight = Σ_m dy·x̂,   dx = weight · rstd · (dy − dbias/M − x̂·dweight/M)
 
-    dy, x, y (M, C); y is read only with `relu` and may be None without; mean, rstd (C,); weight (C,) or None.
-    Returns dx (M, C), dweight (C,), dbias (C,).
+    dy, x (M, C); mean, rstd (C,); weight and bias (C,) or None. The sign of y is computed anew, which costs less than
+    reading it; only with `relu` does it matter, and with it bias. Returns dx (M, C), dweight (C,), dbias (C,).
     """
     M = len(x)
-    g = np.where(y > 0, dy, 0).astype(np.float64) if relu else dy.astype(np.float64)
     normalised = (x.astype(np.float64) - mean) * rstd            # (M, C)
+    g = dy.astype(np.float64)
+    if relu:
+        g = np.where(_scale_and_shift(normalised, weight, bias, True, x.dtype) > 0, g, 0)
     dbias = g.sum(axis=0)                                        # (C,)
     dweight = (g * normalised).sum(axis=0)                       # (C,)
     scale = rstd if weight is None else rstd * weight            # (C,)

@@ -111,11 +111,27 @@ def test_batch_norm_backward(k, relu, with_weight):
         y = normalised(x, 0, 1e-2)[0] * weight + bias
         return np.where(y > 0, y, 0) if relu else y
 
-    y, mean, _, rstd = k.batch_norm_forward(x, given, bias, 1e-2, relu)
-    dx, dweight, dbias = k.batch_norm_backward(dy, x, y if relu else None, mean, rstd, given, relu)
+    _, mean, _, rstd = k.batch_norm_forward(x, given, bias, 1e-2, relu)
+    dx, dweight, dbias = k.batch_norm_backward(dy, x, mean, rstd, given, bias, relu)
     np.testing.assert_allclose(dx, slope(lambda x: f(x, weight, bias), x, dy), atol=1e-8)
     np.testing.assert_allclose(dweight, slope(lambda w: f(x, w, bias), weight, dy), atol=1e-8)
     np.testing.assert_allclose(dbias, slope(lambda b: f(x, weight, b), bias, dy), atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_backward_sees_the_relu_of_the_forward_pass(dtype):
+    """The compiled backward pass computes y anew: its sign must be that of the y that was returned, to the last bit."""
+    k, x = kernels.rung("cpu"), numbers(100000, 3, dtype=dtype, mean=0.3)
+    weight, bias = np.array([0.7, -1.3, 0.1], dtype), np.array([0.0, 0.01, -0.2], dtype)
+    weight[2] = 0  # then y is the bias, and never positive
+    y, mean, _, rstd = k.batch_norm_forward(x, weight, bias, 1e-5, True)
+    for c in range(3):
+        edge = np.argsort(np.abs((x[:, c] - mean[c]) * rstd[c] * weight[c] + bias[c]))[:1000]  # nearest to the kink
+        for rows in (edge[y[edge, c] > 0], edge[y[edge, c] <= 0]):
+            dy = np.zeros_like(x)
+            dy[rows, c] = 1
+            _, _, dbias = k.batch_norm_backward(dy, x, mean, rstd, weight, bias, True)
+            assert dbias[c] == (y[rows, c] > 0).sum()
 
 
 @pytest.mark.parametrize("dtype,tolerance", [(np.float32, 2e-5), (np.float64, 1e-12)])
@@ -125,10 +141,10 @@ def test_backward_of_many_rows(shape, dtype, tolerance):
     x, dy = numbers(*shape, dtype=dtype, mean=1), numbers(*shape, dtype=dtype, seed=1)
     weight, bias = numbers(shape[1], dtype=dtype, seed=2), numbers(shape[1], dtype=dtype, seed=3)
     reference, cpu = (kernels.rung(name) for name in ("reference", "cpu"))
-    y, mean, _, rstd = reference.batch_norm_forward(x, weight, bias, 1e-5, True)
+    _, mean, _, rstd = reference.batch_norm_forward(x, weight, bias, 1e-5, True)
     _, row_mean, row_rstd = reference.layer_norm_forward(x, weight, bias, 1e-1)
-    for ours, plain in ((cpu.batch_norm_backward(dy, x, y, mean, rstd, weight, True),
-                         reference.batch_norm_backward(dy, x, y, mean, rstd, weight, True)),
+    for ours, plain in ((cpu.batch_norm_backward(dy, x, mean, rstd, weight, bias, True),
+                         reference.batch_norm_backward(dy, x, mean, rstd, weight, bias, True)),
                         (cpu.layer_norm_backward(dy, x, row_mean, row_rstd, weight),
                          reference.layer_norm_backward(dy, x, row_mean, row_rstd, weight))):
         for a, b in zip(ours, plain):
@@ -178,7 +194,7 @@ def test_bits_do_not_depend_on_the_threads():
     def everything():
         y, mean, var, rstd = k.batch_norm_forward(x, None, None, 1e-5, True)
         z, row_mean, row_rstd = k.layer_norm_forward(x, None, None, 1e-5)
-        return [y, mean, var, rstd, *k.batch_norm_backward(dy, x, y, mean, rstd, None, True), z, row_mean, row_rstd,
+        return [y, mean, var, rstd, *k.batch_norm_backward(dy, x, mean, rstd, None, None, True), z, row_mean, row_rstd,
                 *k.layer_norm_backward(dy, x, row_mean, row_rstd, None)]
 
     before = numba.get_num_threads()

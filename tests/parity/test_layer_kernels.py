@@ -105,7 +105,7 @@ def test_batch_norm(k, affine, relu):
     same(var * 60 / 59, running[1])  # PyTorch keeps the unbiased variance
     dy = numbers(60, 7, seed=3)
     theirs.backward(torch.tensor(dy))
-    dx, dweight, dbias = k.batch_norm_backward(dy, x, y, mean, rstd, w, relu)
+    dx, dweight, dbias = k.batch_norm_backward(dy, x, mean, rstd, w, b, relu)
     same(dx, t.grad)
     if affine:
         same(dweight, tw.grad)

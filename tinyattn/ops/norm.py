@@ -40,14 +40,14 @@ class BatchNormFunction(Function):
         rows, back = _rows(k, x)
         y, mean, var, rstd = k.batch_norm_forward(rows, *_contiguous(k, weight, bias), eps, relu)
         y = back(y)
-        ctx.save(x, weight, y if relu else None, mean, rstd)
+        ctx.save(x, weight, bias, y if relu else None, mean, rstd)
         return y, mean, var
 
     def backward(ctx, dy, *_):
-        x, weight, y, mean, rstd = ctx.saved
+        x, weight, bias, y, mean, rstd = ctx.saved
         if is_grad_enabled():
             return ctx.written_out(dy, x, weight, y)
-        return BatchNormGradFunction.apply(dy, x, y, mean, rstd, weight, relu=ctx.attributes["relu"])
+        return BatchNormGradFunction.apply(dy, x, mean, rstd, weight, bias, relu=ctx.attributes["relu"])
 
     def written_out(ctx, dy, x, weight, y):
         """The same gradient through ordinary operations, for when it is itself recorded."""
@@ -66,11 +66,11 @@ class BatchNormFunction(Function):
 class BatchNormGradFunction(Function):
     """dx, dγ, dβ of batch norm in two passes over dy and x; not recorded (see written_out above)"""
 
-    def forward(ctx, dy, x, y, mean, rstd, weight, relu):
+    def forward(ctx, dy, x, mean, rstd, weight, bias, relu):
         k = ctx.kernels
         rows, back = _rows(k, x)
         dx, dweight, dbias = k.batch_norm_backward(
-            _rows(k, dy)[0], rows, None if y is None else _rows(k, y)[0], mean, rstd, *_contiguous(k, weight), relu)
+            _rows(k, dy)[0], rows, mean, rstd, *_contiguous(k, weight, bias), relu)
         return back(dx), dweight, dbias
 
 
