@@ -426,6 +426,11 @@ def test_in_place_into_a_buffer():
     assert buffer is same and not buffer.is_leaf
     buffer.sum().backward()
     assert w.grad.tolist() == [8.0, 6.0]
+    for place, value in ((Ellipsis, (1, 3)), (1, (1, 1)), (slice(1, 3), (1,)), ((slice(None),), ())):
+        buffer, v = ta.zeros(3, dtype=np.float64), given(*value)
+        buffer[place] = v
+        buffer.sum().backward()
+        assert v.grad.shape == value and v.grad.data.sum() == np.size(np.zeros(3)[place])
     with pytest.raises(TypeError, match="must keep the dtype"):
         i = ta.arange(3)
         i += 0.5

@@ -11,7 +11,7 @@ from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from . import arguments
 from .arguments import as_tensor, tensor_argument
-from .shape import broadcast_shape, cast, unbroadcast
+from .shape import cast, unbroadcast
 
 
 def _plain(index):
@@ -128,6 +128,15 @@ def refuse_in_place(x):
                            "base (base[i, j] = … instead of base[i][j] = …), or use clone()")
 
 
+def _fitted(value, target):
+    """`value` without leading axes of length 1 that a place of shape `target` does not have; ValueError if it does not fit."""
+    extra = max(value.ndim - len(target), 0)
+    kept = value.shape[extra:]
+    if set(value.shape[:extra]) - {1} or any(n not in (1, m) for n, m in zip(kept[::-1], target[::-1])):
+        raise ValueError(f"x[…] = …: a value of shape {value.shape} does not fit into a place of shape {target}")
+    return value.reshape(kept) if extra else value
+
+
 def setitem(x, index, value):
     """``x[index] = value`` in place, recorded if a gradient is wanted.
 
@@ -135,10 +144,7 @@ def setitem(x, index, value):
     history (assign through the tensor that it is a view of), and for an expanded view.
     """
     index = _plain(index)
-    value = cast(as_tensor(value, "x[…] = …", x), x.dtype)
-    target = _look_up(x.data, index).shape
-    if broadcast_shape("x[…] = …", target, value.shape) != target:
-        raise ValueError(f"x[…] = …: a value of shape {value.shape} does not fit into a place of shape {target}")
+    value = _fitted(cast(as_tensor(value, "x[…] = …", x), x.dtype), _look_up(x.data, index).shape)
     if not x.data.flags.writeable:
         raise RuntimeError(f"x[…] = …: the memory of this tensor of shape {x.shape} is read-only: several of its elements may "
                            "share one place (expand), or it belongs to someone else; work on x.clone()")

@@ -144,6 +144,8 @@ def adaptive_avg_pool2d(input, output_size):
     """Means over windows that divide the image into `output_size` (an int or a pair; None keeps an axis)."""
     x, single = images(input, "adaptive_avg_pool2d")
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if len(sizes) != 2:
+        raise TypeError(f"adaptive_avg_pool2d: output_size must be an int or a pair of ints, got {output_size!r}")
     sizes = pair(tuple(n if s is None else s for s, n in zip(sizes, x.shape[2:])), "adaptive_avg_pool2d", "output_size", 1)
     y = x.mean((2, 3), keepdim=True) if sizes == (1, 1) else AdaptiveAvgPool2dFunction.apply(x, output_size=sizes)
     return y.squeeze(0) if single else y
