@@ -2,6 +2,8 @@
 
 Written as a PyTorch user would write them, with PyTorch's own layers. Imported only where PyTorch is installed.
 """
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -22,13 +24,13 @@ class ConvNormAct(nn.Module):
 
 
 class CBAM(nn.Module):
-    """Channel attention from mean and max, then spatial attention by a 7×7 convolution."""
+    """Channel attention from mean and max, then spatial attention by a 7×7 convolution. (arXiv:1807.06521, eq. 2 and 3)"""
 
-    def __init__(self, channels):
+    def __init__(self, channels, kernel_size=7):
         super().__init__()
         hidden = max(4, channels // 16)
         self.fc1, self.fc2 = nn.Linear(channels, hidden, bias=False), nn.Linear(hidden, channels, bias=False)
-        self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x):
         def mlp(v):
@@ -41,7 +43,7 @@ class CBAM(nn.Module):
 
 
 class SE(nn.Module):
-    """Channel attention from the mean."""
+    """Channel attention from the mean. (arXiv:1709.01507, eq. 2-4)"""
 
     def __init__(self, channels):
         super().__init__()
@@ -52,11 +54,50 @@ class SE(nn.Module):
         return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))[:, :, None, None]
 
 
-GATES = {"none": lambda channels: nn.Identity(), "cbam": CBAM, "se": SE}
+class ECA(nn.Module):
+    """Channel attention from neighbouring channels. (arXiv:1910.03151, eq. 5-12)"""
+
+    def __init__(self, channels):
+        super().__init__()
+        t = int(abs((math.log2(channels) + 1) / 2))
+        k = t if t % 2 else t + 1
+        self.conv = nn.Conv1d(1, 1, k, padding=(k - 1) // 2, bias=False)
+
+    def forward(self, x):
+        y = self.conv(F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(-1, -2))
+        return x * torch.sigmoid(y.transpose(-1, -2).unsqueeze(-1))
+
+
+class SelfAttention(nn.Module):
+    """Self-attention over the pixels, head by head, with a residual. (arXiv:1706.03762, eq. 1; arXiv:1711.07971)"""
+
+    def __init__(self, channels, heads=None):
+        super().__init__()
+        self.heads = max(1, channels // 16) if heads is None else heads
+        self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        d = c // self.heads
+        q, k, v = self.qkv(x.reshape(n, c, h * w).permute(0, 2, 1)).split(c, 2)
+        heads = []
+        for i in range(self.heads):
+            part = slice(i * d, (i + 1) * d)
+            a = torch.softmax(q[..., part] @ k[..., part].mT / math.sqrt(d), -1)
+            heads.append(a @ v[..., part])
+        return x + self.out(torch.cat(heads, -1)).permute(0, 2, 1).reshape(n, c, h, w)
+
+
+GATES = {"none": lambda channels: nn.Identity(), "se": SE, "eca": ECA, "cbam": CBAM, "self": SelfAttention}
+
+
+def gate(name, channels, pixels):
+    """The gate called `name`; self-attention only on maps of up to 256 pixels."""
+    return nn.Identity() if name == "self" and pixels > 256 else GATES[name](channels)
 
 
 class AttentionPool(nn.Module):
-    """A mean of the tokens, weighted by a softmax over their scores."""
+    """A mean of the tokens, weighted by a softmax over their scores. (arXiv:2104.05704, eq. 4-6)"""
 
     def __init__(self, channels):
         super().__init__()
@@ -68,26 +109,41 @@ class AttentionPool(nn.Module):
 
 
 class Stage(nn.Module):
-    """Convolution, gate, pool."""
+    """Convolutions, gate, pool."""
 
-    def __init__(self, in_channels, out_channels, attention, pool):
+    def __init__(self, in_channels, out_channels, depth, attention, size, pool):
         super().__init__()
-        self.block = ConvNormAct(in_channels, out_channels)
-        self.gate = GATES[attention](out_channels)
+        self.block = nn.Sequential(*[ConvNormAct(out_channels if i else in_channels, out_channels) for i in range(depth)])
+        self.gate = gate(attention, out_channels, size * size)
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
 
     def forward(self, x):
         return self.pool(self.gate(self.block(x)))
 
 
+class LeNet(nn.Module):
+    """models.LeNet for 28×28 images"""
+
+    def __init__(self, in_channels=1, num_classes=10, image_size=28):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(in_channels, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, num_classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
 class AttentionCNN(nn.Module):
     """models.AttentionCNN"""
 
-    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64)):
+    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64),
+                 depths=(1, 1, 2)):
         super().__init__()
         channels = (in_channels,) + tuple(widths)
-        self.stages = nn.Sequential(*[Stage(a, b, attention, i < len(widths) - 1)
-                                      for i, (a, b) in enumerate(zip(channels, widths))])
+        self.stages = nn.Sequential(*[Stage(a, b, depth, attention, image_size >> i, i < len(widths) - 1)
+                                      for i, (a, b, depth) in enumerate(zip(channels, widths, depths))])
         self.pool, self.norm = AttentionPool(widths[-1]), nn.BatchNorm1d(widths[-1])
         self.head = nn.Linear(widths[-1], num_classes)
 
@@ -96,13 +152,13 @@ class AttentionCNN(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block with a gate before the addition."""
+    """A residual block with a gate before the addition. (arXiv:1512.03385, figure 2 and option B)"""
 
-    def __init__(self, in_channels, out_channels, stride, attention):
+    def __init__(self, in_channels, out_channels, stride, attention, size):
         super().__init__()
         self.first = ConvNormAct(in_channels, out_channels, 3, stride)
         self.second = ConvNormAct(out_channels, out_channels, activation=False)
-        self.gate = GATES[attention](out_channels)
+        self.gate = gate(attention, out_channels, size * size)
         same = stride == 1 and in_channels == out_channels
         self.shortcut = nn.Identity() if same else ConvNormAct(in_channels, out_channels, 1, stride, activation=False)
 
@@ -115,10 +171,12 @@ class ResNet(nn.Module):
 
     def __init__(self, depth=20, in_channels=3, num_classes=10, image_size=32, attention="none", width=16):
         super().__init__()
-        self.stem, self.blocks, channels = ConvNormAct(in_channels, width), nn.Sequential(), width
+        self.stem, self.blocks, channels, size = ConvNormAct(in_channels, width), nn.Sequential(), width, image_size
         for group in range(3):
             for i in range((depth - 2) // 6):
-                self.blocks.append(Block(channels, width << group, 2 if group and not i else 1, attention))
+                stride = 2 if group and not i else 1
+                size = -(-size // stride)
+                self.blocks.append(Block(channels, width << group, stride, attention, size))
                 channels = width << group
         self.head = nn.Linear(channels, num_classes)
 
@@ -131,8 +189,8 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, dim, heads, ratio=2, dropout=0.1):
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.norm1, self.attention = nn.LayerNorm(dim), nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.norm2 = nn.LayerNorm(dim)
         self.linear1, self.linear2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
         self.dropout = nn.Dropout(dropout)
 
@@ -161,8 +219,8 @@ class CCT(nn.Module):
 def create(name, in_channels=1, num_classes=10, image_size=28, attention="none"):
     """The PyTorch twin of ``tinyattn.models.create(…)``."""
     options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
-    if name == "cct":
-        return CCT(**options)
+    if name in ("cct", "lenet"):
+        return CCT(**options) if name == "cct" else LeNet(**options)
     if name == "attention_cnn":
         return AttentionCNN(attention=attention, **options)
     return ResNet(depth=int(name.removeprefix("resnet")), attention=attention, **options)

@@ -4,34 +4,37 @@ from ..nn import attention as gates
 
 
 class Stage(nn.Module):
-    """Convolution, norm and ReLU; then the gate; then the largest of each 2×2: (N, C, H, W) → (N, K, H/2, W/2)."""
+    """`depth` times convolution, norm and ReLU; then the gate; then the largest of each 2×2, if `pool`:
 
-    def __init__(self, in_channels, out_channels, attention, size):
+    (N, C, H, W) → (N, K, H/2, W/2).
+    """
+
+    def __init__(self, in_channels, out_channels, depth, attention, size, pool):
         super().__init__()
-        self.block = nn.ConvNormAct(in_channels, out_channels, 3)
+        self.block = nn.Sequential(*[nn.ConvNormAct(out_channels if i else in_channels, out_channels, 3)
+                                     for i in range(depth)])
         self.gate = gates.create(attention, out_channels, size * size)
-        self.pool = nn.MaxPool2d(2) if size > 1 else nn.Identity()
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
 
     def forward(self, x):
         return self.pool(self.gate(self.block(x)))
 
 
 class AttentionCNN(nn.Module):
-    """Three stages of 3×3 convolutions (by default 16, 32, 64 channels), each with a gate; attention pooling; a linear layer.
+    """Three stages of 3×3 convolutions (16, 32, and twice 64 channels), each with a gate; attention pooling; a linear layer.
 
     Images (N, in_channels, image_size, image_size) → scores (N, num_classes). `attention` names the gate
     (`nn.attention.GATES`). The last stage keeps its resolution, so that attention pooling has places to choose from.
     """
 
-    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64)):
+    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64), depths=(1, 1, 2)):
         super().__init__()
         if image_size < 4:
             raise ValueError(f"AttentionCNN: images of {image_size} pixels are too small; it needs at least 4")
-        self.stages, size, channels = nn.Sequential(), image_size, in_channels
-        for width in widths:
-            self.stages.append(Stage(channels, width, attention, size))
+        self.stages, size, channels, last = nn.Sequential(), image_size, in_channels, len(widths) - 1
+        for i, (width, depth) in enumerate(zip(widths, depths)):
+            self.stages.append(Stage(channels, width, depth, attention, size, pool=i < last and size > 1))
             channels, size = width, max(1, size // 2)
-        self.stages[len(widths) - 1].pool = nn.Identity()
         self.pool = nn.attention.AttentionPool(channels)
         self.norm = nn.BatchNorm1d(channels)
         self.head = nn.Linear(channels, num_classes)
