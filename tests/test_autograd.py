@@ -337,7 +337,7 @@ def test_saved_values_are_freed_as_the_sweep_passes():
 
     before, peak, after = chain(False)
     assert before == length * size * 8
-    assert peak - before <= 3 * size * 8, "gradients pile up during the sweep"
+    assert peak - before <= size * 8, "gradients pile up during the sweep"
     assert after <= 2 * size * 8, "saved values outlive the sweep"
     del before, peak, after
     gc.collect()
@@ -350,14 +350,16 @@ def test_no_cycles_keep_the_graph_alive():
     gc.disable()
     try:
         x = given(4, 4)
-        y = (x @ x.T).softmax(-1).relu().sum()
-        node = weakref.ref(y.grad_fn)
-        del y
+        h = (x @ x.T).softmax(-1)              # saves its own output
+        node = weakref.ref(h.grad_fn)
+        y = h.relu().sum()
+        del y, h
         assert node() is None
-        y = x.exp().sum()
+        h = x.exp()
+        node = weakref.ref(h.grad_fn)
+        y = h.sum()
         y.backward()
-        node = weakref.ref(y.grad_fn)
-        del y
+        del y, h
         assert node() is None
     finally:
         gc.enable()
@@ -620,6 +622,15 @@ def test_detect_anomaly_names_the_operation_and_its_line():
     late = x.sqrt().sum()
     with ta.detect_anomaly(), pytest.raises(FloatingPointError, match="backward pass of sqrt.*a line outside detect_anomaly"):
         late.backward()
+
+
+def test_anomaly_in_a_second_sweep_names_the_forward_line():
+    x = leaf(0.0, 1.0)
+    with ta.detect_anomaly():
+        power = x ** 1.5                       # slope 1.5 √x: finite at 0, but its own slope is not
+        (g,) = ta.grad(power.sum(), x, create_graph=True)
+        with pytest.raises(FloatingPointError, match=r"backward pass of pow.*test_autograd.py:\d+: power = x \*\* 1.5"):
+            g.sum().backward()
 
 
 def test_anomaly_looks_at_results_of_a_backward_not_at_its_steps():

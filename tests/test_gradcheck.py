@@ -142,6 +142,20 @@ def test_second_order_mistakes_are_caught():
         gradgradcheck(Forgetful.apply, x)
 
 
+def test_two_formulas_of_one_gradient_must_agree(monkeypatch):
+    """Where a fused backward has a written-out twin for recording, a wrong twin is consistent with its own derivative."""
+    def function(x):
+        return F.layer_norm(x, (4,))
+
+    assert gradgradcheck(function, given(3, 4))
+    right = norm.LayerNormFunction.written_out
+    monkeypatch.setattr(norm.LayerNormFunction, "written_out",
+                        lambda ctx, dy, x, w: tuple(None if g is None else g * 0.9 for g in right(ctx, dy, x, w)))
+    assert gradcheck(function, given(3, 4))
+    with pytest.raises(GradcheckError, match="differs by .* when it is recorded"):
+        gradgradcheck(function, given(3, 4))
+
+
 def test_points_without_a_derivative_are_named():
     x = ta.tensor(np.array([0.0, 1.0]), requires_grad=True)
     with pytest.raises(GradcheckError, match=r"at \(0,\).*not differentiable there: the slope is -?\d.*from the left"):

@@ -222,7 +222,25 @@ def gradgradcheck(function, inputs, eps=1e-5, atol=1e-6, rtol=1e-5, *, raise_exc
         found = grad(ys, wanted, weights, create_graph=True, allow_unused=True)
         return [g for g in found if g is not None]
 
+    problem = _recording_changes(function, inputs, wanted, weights)
+    if problem:
+        return _finish(Report(problem=problem), raise_exception)
     return gradcheck(first_gradients, inputs + weights, eps, atol, rtol, raise_exception=raise_exception, seed=seed)
+
+
+def _recording_changes(function, inputs, wanted, weights):
+    """In words, if a gradient is another one when it is recorded: then one of the two formulas is wrong."""
+    made = []
+    for create_graph in (False, True):
+        ys = [y for y in _outputs(function, inputs) if y.requires_grad]
+        made.append(grad(ys, wanted, weights, create_graph=create_graph, allow_unused=True))
+    for i, (plain, recorded) in enumerate(zip(*made)):
+        a, b = (np.zeros(()) if g is None else g.data for g in (plain, recorded))
+        error = np.abs(a - b).max(initial=0)
+        if not error <= 1e-9 * max(1.0, np.abs(a).max(initial=0)):
+            return (f"the gradient of input {i} of those that want one differs by {error:.2e} when it is recorded "
+                    "(create_graph=True): its backward has two formulas, and they disagree")
+    return ""
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
