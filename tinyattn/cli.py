@@ -55,8 +55,8 @@ class Parser(argparse.ArgumentParser):
 
 def _overview():
     lines = [f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items()]
-    return "\n".join(["usage: tinyattn COMMAND …", "", "Convolution and attention from scratch: train, look, understand.", "",
-                      "commands:", *lines, "", _EPILOG])
+    return "\n".join(["usage: tinyattn COMMAND …", "", "Convolution and attention from scratch: train, look, understand.",
+                      "", "commands:", *lines, "", _EPILOG])
 
 
 def _command(argv):
@@ -112,7 +112,7 @@ def _show_warning(message, category, filename, line, file=None, text=None):
 
 
 def _explain(error):
-    """Print a mistake as one message and return its exit code; anything else is a fault of ours and is raised again."""
+    """Print a mistake as one message and return its exit code; anything else is a fault of ours: raise it again."""
     from .data import DataNotFound
     from .training import CheckpointError, Diverged, Interrupted, OptionError, SaveError
     if isinstance(error, Interrupted):

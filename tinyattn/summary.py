@@ -1,9 +1,9 @@
 """What a model is made of: its layers in the order they run, the shapes that come out, parameters, multiply-adds.
 
-Counted by sending one batch of zeros through the model with a hook on every layer. A multiply-add is one product added to
-a sum: a convolution makes one for each output number, input channel of its group and filter tap; a matrix product one
-for each output number and inner index. Normalisation, activations, pooling and gates' products are not counted: they
-grow with the outputs only.
+Counted by sending one batch of zeros through the model with a hook on every layer. A multiply-add is one product
+added to a sum: a convolution makes one for each output number, input channel of its group and filter tap; a matrix
+product one for each output number and inner index. Normalisation, activations, pooling and gates' products are not
+counted: they grow with the outputs only.
 """
 import dataclasses
 import math
@@ -49,13 +49,14 @@ class Summary:
                 "layers": [{**dataclasses.asdict(row), "shape": list(row.shape)} for row in self.rows]}
 
     def __str__(self):
-        cells = [("layer", "kind", "output", "parameters", "multiply-adds"), ("input", "", _size(self.input_shape), "", "")]
+        cells = [("layer", "kind", "output", "parameters", "multiply-adds"),
+                 ("input", "", _size(self.input_shape), "", "")]
         cells += [(row.name, row.kind, _size(row.shape), f"{row.parameters:,}" if row.parameters else "",
                    f"{row.multiply_adds:,}" if row.multiply_adds else "") for row in self.rows]
         cells.append((self.model, "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
         widths = [max(len(row[i]) for row in cells) for i in range(5)]
-        lines = ["  ".join(text.ljust(w) if i < 3 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths))).rstrip()
-                 for row in cells]
+        lines = ["  ".join(text.ljust(width) if i < 3 else text.rjust(width)
+                           for i, (text, width) in enumerate(zip(row, widths))).rstrip() for row in cells]
         rule = "─" * max(map(len, lines))
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
@@ -67,7 +68,8 @@ def _size(shape):
 def summary(model, input_shape):
     """Count a model's layers for an input of `input_shape`, (N, C, H, W). Returns a `Summary`.
 
-    A layer is a module that has parameters of its own or no modules inside. The model's mode and hooks are left as they were.
+    A layer is a module that has parameters of its own or no modules inside. The model's mode and hooks are left as
+    they were.
     """
     rows, handles = [], []
 

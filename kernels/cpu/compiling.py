@@ -1,8 +1,8 @@
 """How long compiling took, and a word when it starts: the wait of a first run, explained and kept out of its timings.
 
 Numba announces every compilation as an event. Kernels call helpers, so announcements nest and, with several threads,
-overlap: the clock runs while at least one compilation is under way, and each moment counts once. What is loaded from the
-disk cache is announced to nobody and counts as nothing.
+overlap: the clock runs while at least one compilation is under way, and each moment counts once. What is loaded from
+the disk cache is announced to nobody and counts as nothing.
 """
 import threading
 import time

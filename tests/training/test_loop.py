@@ -1,4 +1,4 @@
-"""Parts of the loop that a whole run does not show: schedules, decay groups, the log, saving by the clock, evaluation."""
+"""Parts of the loop that a whole run does not show: schedules, decay groups, saving by the clock, evaluation."""
 import math
 
 import numpy as np
@@ -12,7 +12,8 @@ from tinyattn.training import loop, setup
 
 
 def config(**changes):
-    return c.complete(**{"data": "glyphs", "limit_train": 96, "limit_test": 40, "batch_size": 32, "epochs": 2, **changes})
+    small = {"data": "glyphs", "limit_train": 96, "limit_test": 40, "batch_size": 32, "epochs": 2}
+    return c.complete(**{**small, **changes})
 
 
 @pytest.mark.parametrize("schedule", c.SCHEDULES)
@@ -104,8 +105,8 @@ def test_a_step_is_the_textbook_one(tmp_path):
 
 
 def test_the_library_call_in_a_script(tmp_path):
-    result = training.train(out=tmp_path / "run", quiet=True, data="glyphs", model="lenet", limit_train=64, limit_test=32,
-                            batch_size=32, epochs=1)
+    result = training.train(out=tmp_path / "run", quiet=True, data="glyphs", model="lenet", limit_train=64,
+                            limit_test=32, batch_size=32, epochs=1)
     trained = training.open_run(tmp_path / "run")
     assert result["model"] == "lenet" and not trained.model.training
     assert training.evaluate(trained.model, setup.load_part(trained.config, "test")).accuracy == result["test_accuracy"]

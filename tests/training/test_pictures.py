@@ -49,9 +49,9 @@ def test_a_transparent_ground_is_one_the_ink_stands_out_from(tmp_path, colour):
 
 def test_other_modes_are_read(tmp_path):
     wide = np.asarray(drawing(), np.uint16) * 200
-    for image, name in ((Image.fromarray(wide), "a.png"), (drawing().convert("P"), "b.png"), (drawing().convert("1"), "c.png"),
-                        (drawing().convert("CMYK"), "d.jpg"), (drawing().convert("RGB"), "e.jpg"),
-                        (drawing().convert("LA"), "f.png"), (drawing(), "g.gif")):
+    for image, name in ((Image.fromarray(wide), "a.png"), (drawing().convert("P"), "b.png"),
+                        (drawing().convert("1"), "c.png"), (drawing().convert("CMYK"), "d.jpg"),
+                        (drawing().convert("RGB"), "e.jpg"), (drawing().convert("LA"), "f.png"), (drawing(), "g.gif")):
         array, _ = prepared(tmp_path, image, name=name)
         assert array[0, 14, 13] > 230, name
 
@@ -84,7 +84,7 @@ def test_bad_files_are_one_clear_error(tmp_path):
     drawing().save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:150])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    for name, words in (("none.png", "no such file"), ("text.png", "no image that can be read"), ("cut.png", "cannot be read"),
-                        ("empty.jpg", "no image"), ("", "folder")):
+    for name, words in (("none.png", "no such file"), ("text.png", "no image that can be read"),
+                        ("cut.png", "cannot be read"), ("empty.jpg", "no image"), ("", "folder")):
         with pytest.raises(pictures.PictureError, match=words):
             pictures.prepare(tmp_path / name, FIGURE)

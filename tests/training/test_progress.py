@@ -23,7 +23,8 @@ def test_a_terminal_gets_a_bar():
     stream = Terminal()
     drive(Progress(stream=stream))
     text = stream.getvalue()
-    for words in ("hello\n", "epoch 1/2", "10/10", "loss 0.500  acc 87.50%  1,234 images/s  1:05 left", "in between", "epoch 1/2  done"):
+    for words in ("hello\n", "epoch 1/2", "10/10", "loss 0.500  acc 87.50%  1,234 images/s  1:05 left", "in between",
+                  "epoch 1/2  done"):
         assert words in text
     assert "\r" in text
 

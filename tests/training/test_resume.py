@@ -1,4 +1,4 @@
-"""Nothing is lost: a run killed anywhere and resumed ends with the weights of the run that was left alone, bit for bit."""
+"""Nothing is lost: a run killed anywhere and resumed ends with the weights of the one left alone, bit for bit."""
 import json
 import os
 import random
@@ -16,8 +16,8 @@ from tinyattn import training
 from tinyattn.training import checkpoint, files
 from tinyattn.training.loop import Run
 
-SMALL = dict(data="glyphs", model="attention_cnn", attention="cbam", limit_train=160, limit_test=64, batch_size=32, epochs=3,
-             augment="affine", seed=3)
+SMALL = dict(data="glyphs", model="attention_cnn", attention="cbam", limit_train=160, limit_test=64, batch_size=32,
+             epochs=3, augment="affine", seed=3)
 STEPS = 15
 ARGUMENTS = [text for key, value in SMALL.items() for text in (f"--{key.replace('_', '-')}", str(value))]
 
@@ -74,9 +74,9 @@ def test_the_log_has_every_step_once(whole):
 
 
 def test_killed_at_every_place(whole, tmp_path, monkeypatch):
-    """Die before and after updates, within each stage of a save, in evaluation, while finishing: each in turn, in a chain."""
-    plan = [("step", 3), ("fsync", 1), ("update", 2), ("replace", 2), ("evaluate", 1), ("folder", 1), ("append", 2), ("step", 1),
-            ("fsync", 2), ("update", 3), ("evaluate", 2), ("finish", 1), ("curves", 1), ("result", 1)]
+    """Die before and after updates, in each stage of a save, in evaluation, while finishing: each in turn, in a chain."""
+    plan = [("step", 3), ("fsync", 1), ("update", 2), ("replace", 2), ("evaluate", 1), ("folder", 1), ("append", 2),
+            ("step", 1), ("fsync", 2), ("update", 3), ("evaluate", 2), ("finish", 1), ("curves", 1), ("result", 1)]
     folder, deaths = tmp_path / "run", 0
     for place, nth in [*plan, (None, 0)]:
         with monkeypatch.context() as patch:
@@ -98,8 +98,8 @@ def _die_at(patch, place, nth):
     from tinyattn.training import loop, session
     places = {"step": (Run, "_step", True), "update": (Run, "_step", False), "fsync": (files.os, "fsync", True),
               "replace": (files.os, "replace", True), "folder": (files, "_sync_folder", True),
-              "append": (files, "append_line", False), "evaluate": (loop, "evaluate", True), "finish": (session, "finish", True),
-              "curves": (viz, "curves", False), "result": (files, "write_json", True)}
+              "append": (files, "append_line", False), "evaluate": (loop, "evaluate", True),
+              "finish": (session, "finish", True), "curves": (viz, "curves", False), "result": (files, "write_json", True)}
     if place is None:
         return
     owner, name, before = places[place]
@@ -117,13 +117,13 @@ def _die_at(patch, place, nth):
 
 def start(folder, *more, resume=False):
     run = ["--resume", str(folder)] if resume else ["--out", str(folder), *ARGUMENTS]
-    return subprocess.Popen([sys.executable, "-m", "tinyattn", "train", *run, *more, "--threads", "1", "--quiet"], stderr=subprocess.PIPE,
-                            text=True)
+    command = [sys.executable, "-m", "tinyattn", "train", *run, *more, "--threads", "1", "--quiet"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 def test_killed_for_real_at_random_moments(whole, tmp_path):
-    """SIGKILL from outside, a random while after the run's checkpoint has moved; saving at every step, so often within it."""
+    """SIGKILL from outside, a random while after the checkpoint has moved; saving at every step, so often within it."""
     folder, chance, path = tmp_path / "run", random.Random(os.getpid()), tmp_path / "run" / "checkpoint.safetensors"
     kills = 0
     for attempt in range(4):

@@ -9,8 +9,8 @@
 def add_arguments(parser):
     """The options of `tinyattn data`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="data sets to load, downloading what is missing")
-    parser.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist/, cifar10/ … (default $TINYATTN_DATA, "
-                                                          "then your cache)")
+    parser.add_argument("--data-dir", metavar="DIR",
+                        help="folder that holds mnist/, cifar10/ … (default $TINYATTN_DATA, then your cache)")
     parser.add_argument("--picture", metavar="FILE", help="draw a sheet of the (one) data set's training images")
     parser.add_argument("--split", default="train", metavar="NAME", help="train (default) or test, for --picture")
 

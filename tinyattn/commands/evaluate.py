@@ -11,7 +11,7 @@ def add_arguments(parser):
     parser.add_argument("run", metavar="RUN", help="folder of a run (or a model.safetensors)")
     parser.add_argument("--data-dir", metavar="DIR", help="where the data sets are (default: as in training)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
-    parser.add_argument("--picture", metavar="FILE", help="where to draw the confusion matrix (default RUN/confusion.png)")
+    parser.add_argument("--picture", metavar="FILE", help="picture of the confusion matrix (default RUN/confusion.png)")
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     parser.add_argument("--quiet", action="store_true", help="print only the accuracy")
 
@@ -30,8 +30,8 @@ def run(args):
     try:
         viz.confusion(matrix, part.classes, picture, trained.source.parent.name)
     except OSError as error:
-        raise files.SaveError(f"cannot write {picture}: {error.strerror or error}; choose another place with --picture") \
-            from error
+        raise files.SaveError(f"cannot write {picture}: {error.strerror or error}; "
+                              "choose another place with --picture") from error
     if args.json:
         print(json.dumps({"test_accuracy": answers.accuracy, "test_loss": answers.loss, "test_images": len(part),
                           "per_class": dict(zip(part.classes, rows)), "confusion": matrix.tolist(),

@@ -46,8 +46,8 @@ _WORDS = {
 
 def add_arguments(parser):
     """The options of `tinyattn list`."""
-    parser.add_argument("kind", nargs="?", metavar="KIND", help="only one kind: models, attention, data, optimizer, schedule, "
-                                                                "augmentation")
+    parser.add_argument("kind", nargs="?", metavar="KIND",
+                        help="only one kind: models, attention, data, optimizer, schedule, augmentation")
 
 
 def run(args):

@@ -1,8 +1,8 @@
 """Classify your own image files with a trained model.
 
-Any size, grey or colour, transparent or not, PNG, JPEG and what else Pillow reads. Each image is brought into the form
-the model learned from, and what was done is said: figures (glyphs, MNIST …) are made light on dark, cut out and centred;
-photographs (CIFAR) are cut to their middle square and scaled.
+Any size, grey or colour, transparent or not, PNG, JPEG and what else Pillow reads. Each image is brought into the
+form the model learned from, and what was done is said: figures (glyphs, MNIST …) are made light on dark, cut out and
+centred; photographs (CIFAR) are cut to their middle square and scaled.
 """
 import json
 

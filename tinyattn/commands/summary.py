@@ -6,8 +6,8 @@ def add_arguments(parser):
     from ..training.config import ATTENTION, DATA, MODELS
     parser.add_argument("model", metavar="MODEL", help=" | ".join(MODELS) + ", or the folder of a run")
     parser.add_argument("--attention", metavar="NAME", help=f"{' | '.join(ATTENTION)} (default cbam where it fits)")
-    parser.add_argument("--data", default="glyphs", metavar="NAME", help=f"{' | '.join(DATA)}: decides the input (default "
-                                                                         "glyphs)")
+    parser.add_argument("--data", default="glyphs", metavar="NAME",
+                        help=f"{' | '.join(DATA)}: decides the input (default glyphs)")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 

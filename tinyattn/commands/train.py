@@ -16,10 +16,11 @@ def add_arguments(parser):
     """The options of `tinyattn train`."""
     what = parser.add_argument_group("what is trained")
     what.add_argument("--data", metavar="NAME", help=f"{' | '.join(c.DATA)} (default glyphs, built in)")
-    what.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist/, cifar10/ … (default $TINYATTN_DATA, "
-                                                        "then your cache; what is missing is downloaded)")
+    what.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist/, cifar10/ … (default "
+                                                        "$TINYATTN_DATA, then your cache; what is missing is downloaded)")
     what.add_argument("--model", metavar="NAME", help=f"{' | '.join(c.MODELS)} (default attention_cnn)")
-    what.add_argument("--attention", metavar="NAME", help=f"{' | '.join(c.ATTENTION)} (default cbam, where the model has gates)")
+    what.add_argument("--attention", metavar="NAME",
+                      help=f"{' | '.join(c.ATTENTION)} (default cbam, where the model has gates)")
     how = parser.add_argument_group("how (defaults: the recipe of the data set)")
     how.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     how.add_argument("--batch-size", type=int, metavar="N", help="images a step")
@@ -36,7 +37,8 @@ def add_arguments(parser):
     where = parser.add_argument_group("where and how it is shown")
     where.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
     where.add_argument("--device", metavar="NAME", help="cpu (default)")
-    where.add_argument("--out", metavar="DIR", help="folder of the run (default runs/<data>-<model>-<attention>-seed<n>)")
+    where.add_argument("--out", metavar="DIR",
+                       help="folder of the run (default runs/<data>-<model>-<attention>-seed<n>)")
     where.add_argument("--resume", metavar="DIR", help="go on with the run in DIR; its options are kept")
     where.add_argument("--checkpoint-every", type=int, metavar="STEPS",
                        help="save every STEPS steps (default: every 20 s and after every epoch)")

@@ -16,6 +16,6 @@ from .metrics import Meter, confusion, most_confused, per_class
 from .progress import Progress
 from .session import Trained, open_run, resume, train
 
-__all__ = ["Answers", "Average", "CheckpointError", "Config", "Diverged", "Interrupted", "Meter", "OptionError", "Progress",
-           "Run", "SaveError", "Trained", "complete", "confusion", "evaluate", "most_confused", "open_run", "per_class",
-           "resume", "train"]
+__all__ = ["Answers", "Average", "CheckpointError", "Config", "Diverged", "Interrupted", "Meter", "OptionError",
+           "Progress", "Run", "SaveError", "Trained", "complete", "confusion", "evaluate", "most_confused", "open_run",
+           "per_class", "resume", "train"]

@@ -2,9 +2,9 @@
 
     average ← average + w · (θ − average),   w = 1 − min(decay, (1 + t) / (10 + t)) at step t
 
-The growing decay lets the first steps be forgotten quickly (as in TensorFlow's ExponentialMovingAverage). The buffers of
-batch normalisation are averaged with the weights: the averaged weights make other activations than any single step's,
-and the mean of the running statistics is close to theirs. Integer buffers (step counters) are copied.
+The growing decay lets the first steps be forgotten quickly (as in TensorFlow's ExponentialMovingAverage). The
+buffers of batch normalisation are averaged with the weights: the averaged weights make other activations than any
+single step's, and the mean of the running statistics is close to theirs. Integer buffers (step counters) are copied.
 
 Source: B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
 """

@@ -1,8 +1,9 @@
 """One file that holds everything a run needs to go on: a nested state, as safetensors and JSON, never pickle.
 
-The state is a tree of dicts, lists and plain values with arrays (or Tensors) for leaves. The arrays become the file's
-tensors under their path in the tree (``model/stem.weight``, ``optimizer/state/3/exp_avg``); the rest, with a mark where
-each array was, is one JSON text in the file's metadata. Python writes floats to JSON so that they read back to the same bit.
+The state is a tree of dicts, lists and plain values with arrays (or Tensors) for leaves. The arrays become the
+file's tensors under their path in the tree (``model/stem.weight``, ``optimizer/state/3/exp_avg``); the rest, with a
+mark where each array was, is one JSON text in the file's metadata. Python writes floats to JSON so that they read
+back to the same bit.
 
 A checkpoint is checked before it is believed: its form, its version, and a checksum over every array.
 """
@@ -77,7 +78,7 @@ def _checksum(arrays):
 
 
 def save(path, state, format=FORMAT):
-    """Write `state` (a nested dict) to `path` in one atomic step. Raises `files.SaveError`; the old file stays then."""
+    """Write `state` (a nested dict) to `path` in one atomic step, or raise `files.SaveError`; the old file stays then."""
     arrays, plain = flatten(state)
     metadata = {"format": format, "state": json.dumps(plain), "checksum": _checksum(arrays)}
     return write_atomically(path, to_bytes(arrays, metadata=metadata))

@@ -24,7 +24,8 @@ class OptionError(ValueError):
 
 def nearest(word, names):
     """The member of `names` that `word` was probably meant to be, or None."""
-    close = difflib.get_close_matches(str(word).lower().replace("_", "-"), [n.replace("_", "-") for n in names], 1, 0.5)
+    known = [name.replace("_", "-") for name in names]
+    close = difflib.get_close_matches(str(word).lower().replace("_", "-"), known, 1, 0.5)
     return next((name for name in names if close and name.replace("_", "-") == close[0]), None)
 
 
@@ -100,8 +101,9 @@ def complete(data="glyphs", model="attention_cnn", attention=None, **chosen):
 
 def _check(config):
     """Raise `OptionError` for the first choice that cannot work."""
-    for option, word, names in (("--optimizer", config.optimizer, OPTIMIZERS), ("--schedule", config.schedule, SCHEDULES),
-                                ("--augment", config.augment, AUGMENTATIONS), ("--device", config.device, DEVICES)):
+    for option, word, names in (
+            ("--optimizer", config.optimizer, OPTIMIZERS), ("--schedule", config.schedule, SCHEDULES),
+            ("--augment", config.augment, AUGMENTATIONS), ("--device", config.device, DEVICES)):
         check_name(option, word, names)
     if config.device == "cuda":
         raise OptionError("--device cuda: this version has no CUDA kernels yet; use --device cpu")
@@ -130,6 +132,7 @@ def changed(saved, given):
     different = [f"--{key.replace('_', '-')} {value} (was {saved.get(key)})" for key, value in given.items()
                  if value is not None and key not in HARMLESS and saved.get(key) != value]
     if different:
-        raise OptionError("a resumed run goes on as it began; leave out, or start a new run with: " + ", ".join(different))
+        raise OptionError("a resumed run goes on as it began; leave out, or start a new run with: "
+                          + ", ".join(different))
     harmless = {key: value for key, value in given.items() if value is not None and key in HARMLESS}
     return Config(**{**saved, **harmless})

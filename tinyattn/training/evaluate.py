@@ -12,7 +12,7 @@ from .setup import test_loader
 
 @dataclasses.dataclass
 class Answers:
-    """What a model said about a data set: mean `loss`, `accuracy` (0 … 1), `predicted` int64 (N,), `probability` (N,)."""
+    """What a model said about a data set: mean `loss`, `accuracy` (0 … 1), `predicted`, int64 (N,), `probability` (N,)."""
 
     loss: float
     accuracy: float

@@ -1,8 +1,8 @@
 """Files that are whole or not there: nothing a crash, a kill or a full disk can leave half written.
 
-A file is written under a temporary name *in the same folder*, flushed to the disk, and only then renamed over the old
-one. Renaming within a folder is atomic (POSIX `rename`), so a reader finds the old bytes or the new ones, never a mixture.
-The folder is synced too, because the rename itself lives there.
+A file is written under a temporary name *in the same folder*, flushed to the disk, and only then renamed over the
+old one. Renaming within a folder is atomic (POSIX `rename`), so a reader finds the old bytes or the new ones, never
+a mixture. The folder is synced too, because the rename itself lives there.
 """
 import contextlib
 import errno
@@ -44,8 +44,8 @@ def _sync_folder(folder):
 def write_atomically(path, data):
     """Replace the file at `path` by `data` (bytes), or raise `SaveError` and leave the old file as it was.
 
-    Returns the number of bytes written. The temporary name begins with a dot and ends in ``.partial``: a killed process
-    leaves it behind, and `remove_partial` clears it away when the run goes on.
+    Returns the number of bytes written. The temporary name begins with a dot and ends in ``.partial``: a killed
+    process leaves it behind, and `remove_partial` clears it away when the run goes on.
     """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -2,8 +2,8 @@
 
 A step is the one every tutorial shows: predict, measure, backward, update. Around it stand a clock, a log and the
 checkpoint. The state of a run between two steps is one tree (`Run.state`): weights and buffers, optimizer, average,
-schedule, position in the data, random state, sums of the epoch so far, and the log. Two runs that hold the same tree go on
-alike to the last bit; that is what makes a killed run resumable.
+schedule, position in the data, random state, sums of the epoch so far, and the log. Two runs that hold the same tree
+go on alike to the last bit; that is what makes a killed run resumable.
 """
 import contextlib
 import math

@@ -6,7 +6,7 @@ import numpy as np
 
 @dataclasses.dataclass
 class Meter:
-    """Mean loss and accuracy of the examples seen so far. Sums are Python floats, so that a resumed epoch adds up the same."""
+    """Mean loss and accuracy of the examples seen so far; sums, so that a resumed epoch adds up the same."""
 
     loss_sum: float = 0.0
     correct: int = 0

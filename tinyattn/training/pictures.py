@@ -1,8 +1,8 @@
 """From the picture someone brings to the image a model can read, and a word on everything done to it.
 
-The data sets of figures (glyphs, MNIST, Fashion-MNIST, KMNIST) are light on black, centred, with a margin; a photograph of
-ink on paper is none of that. MNIST's own preparation is followed: the figure is scaled to 20 of 28 pixels and centred
-(Y. LeCun, C. Cortes and C. Burges, "The MNIST database", by the centre of mass).
+The data sets of figures (glyphs, MNIST, Fashion-MNIST, KMNIST) are light on black, centred, with a margin; a
+photograph of ink on paper is none of that. MNIST's own preparation is followed: the figure is scaled to 20 of 28
+pixels and centred (Y. LeCun, C. Cortes and C. Burges, "The MNIST database", by the centre of mass).
 """
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
@@ -124,7 +124,7 @@ def _figure(grey, size, data, notes):
 
 
 def _without_specks(grey):
-    """`grey` with single odd pixels (dust, a scan's noise) taken out by a 3 × 3 median, for finding where the figure is."""
+    """`grey` without single odd pixels (dust, a scan's noise), by a 3 × 3 median: for finding where the figure is."""
     if min(grey.shape) < 56:
         return grey
     image = Image.fromarray(np.uint8(np.round(255 * grey))).filter(ImageFilter.MedianFilter(3))

@@ -54,7 +54,7 @@ class Progress:
                              file=self._stream, mininterval=0.1, dynamic_ncols=True)
 
     def step(self, loss, accuracy, rate, seconds_left):
-        """Count one step. loss, accuracy: means of the epoch so far; rate: images a second; seconds_left: of the run."""
+        """Count a step. loss, accuracy: means of the epoch so far; rate: images a second; seconds_left: of the run."""
         self._done += 1
         if self._quiet:
             return

@@ -27,12 +27,13 @@ def train(out=None, quiet=False, progress=None, **options):
     out:     the run's folder; default ``runs/<name>``
     options: fields of `Config` (`data`, `model`, `attention`, `epochs`, `seed` …); the recipe fills the rest
 
-    Works in a notebook as in a terminal. Raises `OptionError`, `files.SaveError`, `loop.Diverged`, `data.DataNotFound`,
-    and `interrupt.Interrupted` after Ctrl-C.
+    Works in a notebook as in a terminal. Raises `OptionError`, `files.SaveError`, `loop.Diverged`,
+    `data.DataNotFound`, and `interrupt.Interrupted` after Ctrl-C.
     """
     config = complete(**options)
     use_threads(config.threads)
     progress = progress or Progress(quiet)
+    _compile_ahead(config)
     data = setup.load_data(config)
     folder = files.make_run_folder(out, config.name)
     with files.locked(folder):
@@ -62,6 +63,7 @@ def resume(folder, quiet=False, progress=None, **options):
             progress.say(f"{folder} is finished: all {config.epochs} epochs are done, nothing is left to train")
             return files.read_json(folder / "result.json")
         files.remove_partial(folder)
+        _compile_ahead(config)
         run = _build(config, setup.load_data(config), folder, progress)
         run.load_state(state)
         text = "".join(files.json_line(row) + "\n" for row in run.log)
@@ -84,15 +86,19 @@ def _runs_nearby(folder):
     return f"; {folder.parent} holds {', '.join(runs[:6])}" if runs else ""
 
 
-def _build(config, data, folder, progress):
+def _compile_ahead(config):
+    """Let a second process compile along on a first run, where there is something to compile and a core to do it."""
     if kernels.active() == "cpu" and ta.get_num_threads() > 1:
         compile_ahead.start(config)
+
+
+def _build(config, data, folder, progress):
     compiling.announce(lambda: progress.say(
         "compiling kernels for this machine: once, kept for the next time (10 to 30 s) …"))
     run = Run(config, data, folder, progress)
     gate = "" if config.attention == "none" else f" with {config.attention} attention"
-    progress.say(f"{config.data}: {len(data.train):,} training and {len(data.test):,} test images · {config.model}{gate}: "
-                 f"{parameters(run.model):,} parameters · {run.total:,} steps · {folder}")
+    progress.say(f"{config.data}: {len(data.train):,} training and {len(data.test):,} test images · "
+                 f"{config.model}{gate}: {parameters(run.model):,} parameters · {run.total:,} steps · {folder}")
     return run
 
 

@@ -67,7 +67,7 @@ def augmentation(name, height, mean, std):
     flip = T.RandomHorizontalFlip()
     steps = {
         "none": [],
-        "affine": [T.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1), shear=5)],
+        "affine": [T.RandomAffine(8, translate=(0.06, 0.06), scale=(0.94, 1.06), shear=4)],
         "flip": [flip],
         "crop": [crop],
         "crop-flip": [crop, flip],
@@ -76,8 +76,10 @@ def augmentation(name, height, mean, std):
 
 
 def train_loader(config, part):
-    """Shuffled, augmented batches, prepared ahead by a thread; the same for the same seed. The last part batch is dropped
-    unless it is the only one."""
+    """Shuffled, augmented batches, prepared ahead by a thread; the same for the same seed.
+
+    The last part batch is dropped unless it is the only one.
+    """
     transform = augmentation(config.augment, part.images.shape[2], part.mean, part.std)
     return DataLoader(part, batch_size=config.batch_size, shuffle=True, seed=config.seed, transform=transform,
                       drop_last=len(part) >= config.batch_size)
@@ -109,11 +111,12 @@ def build_optimizer(config, model):
 def build_schedule(config, optimizer, steps):
     """How the learning rate moves over the `steps` updates of the run; None for a constant one.
 
-    onecycle: from lr/10 up to `lr` in the first fifth, down to almost nothing at the end;  cosine: from `lr` down to 0;
-    step: a tenth of it after half of the run, a hundredth after three quarters.
+    onecycle: from lr/10 up to `lr` in the first fifth, down to almost nothing at the end
+    cosine:   from `lr` down to 0
+    step:     a tenth of it after half of the run, a hundredth after three quarters.
     """
     if config.schedule == "onecycle":
-        return ta.optim.OneCycleLR(optimizer, max_lr=config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10)
+        return ta.optim.OneCycleLR(optimizer, config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10)
     if config.schedule == "cosine":
         return ta.optim.CosineAnnealingLR(optimizer, T_max=steps)
     if config.schedule == "step":

@@ -7,8 +7,8 @@ A row is an image. Its first cell shows it with the model's answer; the next sho
     self-attention   (N, heads, T, T)   how much all tokens together looked at each, mean of the heads
     channel gates    (N, C)             a strip of bars: there is no place to show
 
-A model without attention is shown by its gradient instead: how strongly each pixel could change the answer (K. Simonyan,
-A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013).
+A model without attention is shown by its gradient instead: how strongly each pixel could change the answer (K.
+Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013).
 """
 import math
 
@@ -27,7 +27,7 @@ GAP, ANSWER = 0.06, 1.15   # between cells, and the width of the answer, in cell
 
 
 def choose_examples(labels, predicted, count=8, mistakes=3):
-    """Indices of `count` examples worth showing: up to `mistakes` wrong answers, then right ones of different classes."""
+    """Indices of `count` examples worth showing: right answers of different classes, then up to `mistakes` wrong ones."""
     wrong = np.flatnonzero(labels != predicted)[:mistakes]
     right = np.flatnonzero(labels == predicted)
     _, first = np.unique(labels[right], return_index=True)
@@ -85,7 +85,8 @@ def _columns(maps, size):
             if kind == "pixel":
                 heat.append((f"{short}\nplaces {values.shape[1]}×{values.shape[2]}", "heat", values))
             elif kind == "pool":
-                heat.append((f"{short}\nshare of the answer", "heat", values if values.ndim == 3 else _grid(values, size)))
+                places = values if values.ndim == 3 else _grid(values, size)
+                heat.append((f"{short}\nshare of the answer", "heat", places))
             elif kind == "tokens":
                 heat.append((f"{short}\nlooked at, by all", "heat", _grid(values.mean(axis=(1, 2)), size)))
             elif kind == "channel":
@@ -104,7 +105,7 @@ def _short(name):
 
 
 def _grid(values, size):
-    """Token values (N, T) as the grid (N, h, w) they came from, with h/w as in the image; a first extra token is dropped."""
+    """Token values (N, T) as the grid (N, h, w) they came from, h/w as in the image; a first extra token is dropped."""
     count = values.shape[1]
     for tokens in (count, count - 1):
         h = round(math.sqrt(tokens * size[0] / size[1]))
@@ -124,8 +125,10 @@ def _picture(images, labels, classes, probabilities, columns, path, title):
     with style.rules():
         made, axes = style.sheet(width, height, CELL, top=0.62 if title else 0.42)
         if title:
-            axes.text(0, -0.5, f"what the attention looked at  ·  {title}", fontsize=10.5, color=style.SOFT, va="center")
-        for left, (name, _, _) in zip([0, *lefts], [("test image" if labels is not None else "image", None, None), *columns]):
+            axes.text(0, -0.5, f"what the attention looked at  ·  {title}", fontsize=10.5, color=style.SOFT,
+                      va="center")
+        names = ["test image" if labels is not None else "image", *(name for name, _, _ in columns)]
+        for left, name in zip([0, *lefts], names):
             axes.text(left + 0.5, -0.07, name, fontsize=7, color=style.SOFT, ha="center", va="bottom")
         for row in range(rows):
             y = row * (1 + GAP)
@@ -165,7 +168,7 @@ def _plain(image):
 
 
 def _heat(image, values):
-    """A map over its image, (H', W', 3): the image in grey, the map in colour, stretched from its least to its largest."""
+    """A map over its image, (H', W', 3): the image in grey, the map in colour, from its least to its largest value."""
     base = _plain(image.mean(axis=0, keepdims=True)) * 0.69 + 0.10
     low, high = float(values.min()), float(values.max())
     level = ((values - low) / (high - low) if high > low else np.zeros_like(values)).astype(np.float32)

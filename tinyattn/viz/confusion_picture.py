@@ -40,6 +40,6 @@ def draw(matrix, classes, path=None, title=""):
         axes.grid(False)
         axes.tick_params(length=0)
         accuracy = np.diag(matrix).sum() / max(matrix.sum(), 1)
-        axes.set_title(f"{title}{': ' if title else ''}{accuracy:.2%} right, {matrix.sum() - np.diag(matrix).sum():,} of "
-                       f"{matrix.sum():,} wrong", pad=10)
+        axes.set_title(f"{title}{': ' if title else ''}{accuracy:.2%} right, "
+                       f"{matrix.sum() - np.diag(matrix).sum():,} of {matrix.sum():,} wrong", pad=10)
         return style.save(made, path)

@@ -29,8 +29,8 @@ def draw(log, path=None, title="", training="training"):
             last = epochs[-1]
             high = 100 * last["test_accuracy"] > (bottom + 100) / 2
             accuracy.annotate(f"{100 * last['test_accuracy']:.2f} %", (last["epoch"], 100 * last["test_accuracy"]),
-                              xytext=(-4, -14 if high else 8), textcoords="offset points", ha="right", color=style.ORANGE,
-                              weight="bold")
+                              xytext=(-4, -14 if high else 8), textcoords="offset points", ha="right",
+                              color=style.ORANGE, weight="bold")
         rate.plot([row["epoch"] for row in steps], [row["lr"] for row in steps], color=style.GREEN, lw=1.6)
         rate.set_title("learning rate")
         rate.set_ylim(bottom=0)

@@ -5,8 +5,9 @@ import contextlib
 class Recording:
     """What the attention modules of a model said in their last forward pass.
 
-    ``recording.maps`` is a dict from a module's name to its maps, in the order the modules stand in the model. A map's name
-    says what was weighed: ``"channel"`` (N, C), ``"pixel"`` (N, H, W), ``"tokens"`` (N, heads, T, T), ``"pool"`` (N, T).
+    ``recording.maps`` is a dict from a module's name to its maps, in the order the modules stand in the model. A
+    map's name says what was weighed: ``"channel"`` (N, C), ``"pixel"`` (N, H, W), ``"tokens"`` (N, heads, T, T),
+    ``"pool"`` (N, T).
     """
 
     def __init__(self, model):
@@ -27,7 +28,8 @@ class Recording:
 def record(model):
     """``with record(model) as recording: model(x)`` keeps every attention map of the forward passes inside.
 
-    Read `recording.maps` before the block ends: the maps are dropped with it, so that a model does not carry them along.
+    Read `recording.maps` before the block ends: the maps are dropped with it, so that a model does not carry them
+    along.
     """
     recording = Recording(model)
     modules = list(recording._modules.values())

@@ -11,8 +11,8 @@ def draw(dataset, path=None, title="", rows=6, columns=25):
     with style.rules():
         made, axes = style.sheet(len(classes) * (1 + gap) - gap, rows * (1 + gap) - gap, 0.6,
                                  top=0.8 if long <= 2 else 0.6 + 0.13 * long)
-        axes.text(0, -0.55 - (0 if long <= 2 else 0.13 * long), title or f"{dataset.name}, {dataset.split}: {len(dataset):,} "
-                  f"images, {len(dataset.classes)} classes", fontsize=9, color=style.SOFT)
+        words = f"{dataset.name}, {dataset.split}: {len(dataset):,} images, {len(dataset.classes)} classes"
+        axes.text(0, -0.55 - (0 if long <= 2 else 0.13 * long), title or words, fontsize=9, color=style.SOFT)
         for column, name in enumerate(classes):
             x = column * (1 + gap)
             axes.text(x + 0.5, -0.1, str(name), fontsize=8, rotation=60 if long > 2 else 0, va="bottom",

@@ -69,8 +69,8 @@ def sheet(width, height, unit, top=0.0, margin=0.12):
 
 def place(axes, image, x, y, width=1.0):
     """Draw an image (H, W, 3) of 0 … 1 with its upper left corner at (x, y), `width` units wide."""
-    axes.imshow(image.clip(0, 1), extent=(x, x + width, y + width * image.shape[0] / image.shape[1], y), interpolation="nearest",
-                aspect="auto")
+    bottom = y + width * image.shape[0] / image.shape[1]
+    axes.imshow(image.clip(0, 1), extent=(x, x + width, bottom, y), interpolation="nearest", aspect="auto")
     axes.autoscale(False)
 
 
