@@ -84,7 +84,7 @@ CASES = [
     (lambda: F.batch_norm(Z(4, 3), Z(2), Z(2)), ValueError, "running_mean has shape (2,), expected (3,), one for each channel"),
     (lambda: F.batch_norm(Z(4, 3), None, None), ValueError, "without training=True it needs running_mean and running_var"),
     (lambda: nn.BatchNorm2d(3)(Z(4, 3)), ValueError, "BatchNorm2d: input has shape (4, 3), expected (N, C, H, W)"),
-    (lambda: nn.BatchNorm2d(4)(X), ValueError, "expected (3,), one for each channel"),
+    (lambda: nn.BatchNorm2d(4)(X), ValueError, "BatchNorm2d: input has shape (2, 3, 8, 8), expected (N, C, H, W) with C = 4"),
     (lambda: F.layer_norm(Z(2, 5), (4,)), ValueError, "layer_norm: input has shape (2, 5), expected its last axes to be (4,)"),
     (lambda: F.layer_norm(Z(2, 5), (5,), Z(4)), ValueError, "weight has shape (4,), expected (5,)"),
     (lambda: F.group_norm(Z(2, 5, 3), 2), ValueError, "C divisible by 2 groups"),

@@ -3,6 +3,7 @@
 Fusion is visible here: nothing is rewritten behind the reader's back. Where someone watches a child (a hook), the chain
 takes the plain path, child by child.
 """
+from ..ops.arguments import pair
 from . import functional as F
 from .layers import BatchNorm2d, Conv2d
 from .module import Module
@@ -18,13 +19,14 @@ class ConvNormAct(Module):
         super().__init__()
         if activation not in ("relu", None):
             raise ValueError(f"ConvNormAct: activation must be 'relu' or None, got {activation!r}")
-        padding = kernel_size // 2 if padding is None else padding
+        kernel_size = pair(kernel_size, "ConvNormAct", "kernel_size", 1)
+        padding = tuple(k // 2 for k in kernel_size) if padding is None else padding
         self.conv = Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
         self.norm = BatchNorm2d(out_channels)
         self.activation = activation
 
     def forward(self, x):
-        if not self.norm.is_hooked():
+        if isinstance(self.norm, BatchNorm2d) and not self.norm.is_hooked():
             return self.norm.forward(self.conv(x), activation=self.activation)
         y = self.norm(self.conv(x))
         return F.relu(y) if self.activation == "relu" else y

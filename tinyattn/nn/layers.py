@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import ops  # noqa: F401  (binds the operators)
-from ..ops.arguments import pair, probability
+from ..ops.arguments import choice, pair, probability, real, tensor_argument, whole
 from ..ops.creation import ones, zeros
 from ..tensor import Tensor
 from . import functional as F
@@ -46,11 +46,10 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True):
         super().__init__()
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = (whole(in_features, "Linear", "in_features"),
+                                               whole(out_features, "Linear", "out_features"))
         self.weight = Parameter(zeros(out_features, in_features))
-        self.bias = Parameter(zeros(out_features)) if bias else None
-        if not bias:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", Parameter(zeros(out_features)) if bias else None)
         _uniform_by_fan(self.weight, self.bias, in_features)
 
     def forward(self, x):
@@ -68,23 +67,33 @@ class _Conv(Module):
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
         super().__init__()
         name = type(self).__name__
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        for what, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+            whole(value, name, what)
+        if in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: groups = {groups} must divide in_channels = {in_channels} and out_channels = {out_channels}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = pair(kernel_size, name, "kernel_size", 1) if self.dims == 2 else (int(kernel_size),)
-        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.kernel_size = self._size(kernel_size, "kernel_size", 1)
+        self.stride, self.dilation = self._size(stride, "stride", 1), self._size(dilation, "dilation", 1)
+        self.padding = (choice(padding, ("same", "valid"), name, "padding") if isinstance(padding, str) else
+                        self._size(padding, "padding", 0))
         self.weight = Parameter(zeros((out_channels, in_channels // groups) + self.kernel_size))
-        self.bias = Parameter(zeros(out_channels)) if bias else None
-        if not bias:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", Parameter(zeros(out_channels)) if bias else None)
         _uniform_by_fan(self.weight, self.bias, in_channels // groups * math.prod(self.kernel_size))
+
+    def _size(self, value, name, least):
+        """An int or a tuple of `dims` ints as a tuple, each at least `least`."""
+        caller = type(self).__name__
+        if self.dims == 2:
+            return pair(value, caller, name, least)
+        single = isinstance(value, (tuple, list)) and len(value) == 1
+        return (whole(value[0] if single else value, caller, name, least),)
 
     def forward(self, x):
         return type(self).function(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        for name, usual in (("padding", 0), ("dilation", 1), ("groups", 1)):
+        for name, usual in (("padding", (0,) * self.dims), ("dilation", (1,) * self.dims), ("groups", 1)):
             if getattr(self, name) != usual:
                 text += f", {name}={getattr(self, name)}"
         return text + (", bias=False" if self.bias is None else "")
@@ -105,11 +114,13 @@ class Conv1d(_Conv):
 class _BatchNorm(Module):
     """What batch norms share: γ, β, running mean and variance, and a count of batches."""
 
-    ranks = ()
+    ranks, shapes = (), ""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        caller = type(self).__name__
+        self.num_features, self.eps = whole(num_features, caller, "num_features"), real(eps, caller, "eps", 0)
+        self.momentum = None if momentum is None else probability(momentum, caller, "momentum")
         self.affine, self.track_running_stats = affine, track_running_stats
         for name, first in (("weight", ones), ("bias", zeros)):
             self.register_parameter(name, Parameter(first(num_features)) if affine else None)
@@ -119,16 +130,19 @@ class _BatchNorm(Module):
         self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)) if tracked else None)
 
     def forward(self, x, activation=None):
-        if x.ndim not in self.ranks:
-            raise ValueError(f"{type(self).__name__}: input has shape {x.shape}, expected "
-                             + ("(N, C, H, W)" if 4 in self.ranks else "(N, C) or (N, C, L)"))
+        caller = type(self).__name__
+        if tensor_argument(x, caller).ndim not in self.ranks or x.shape[1] != self.num_features:
+            raise ValueError(f"{caller}: input has shape {x.shape}, expected {self.shapes} with C = {self.num_features}")
         training = self.training or not self.track_running_stats
         momentum, moves = self.momentum, self.training and self.track_running_stats
+        if moves and momentum is None:  # the mean over all batches so far
+            momentum = 1 / (int(self.num_batches_tracked.data) + 1)
+        running = (self.running_mean, self.running_var) if moves or not training else (None, None)
+        y = F.batch_norm(x, *running, self.weight, self.bias, training, momentum, self.eps, activation=activation)
         if moves:
             self.num_batches_tracked.data[...] += 1
-            momentum = 1 / int(self.num_batches_tracked.data) if momentum is None else momentum
-        running = (self.running_mean, self.running_var) if moves or not training else (None, None)
-        return F.batch_norm(x, *running, self.weight, self.bias, training, momentum, self.eps, activation=activation)
+            self.num_batches_tracked._changed()
+        return y
 
     def extra_repr(self):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -137,13 +151,13 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch norm of (N, C) or (N, C, L); see `functional.batch_norm`."""
 
-    ranks = (2, 3)
+    ranks, shapes = (2, 3), "(N, C) or (N, C, L)"
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch norm of (N, C, H, W); see `functional.batch_norm`."""
 
-    ranks = (4,)
+    ranks, shapes = (4,), "(N, C, H, W)"
 
 
 class LayerNorm(Module):
@@ -151,8 +165,11 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
+        lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        if not lengths:
+            raise ValueError("LayerNorm: normalized_shape must name the length of at least one axis, got ()")
+        self.normalized_shape = tuple(whole(n, "LayerNorm", "normalized_shape") for n in lengths)
+        self.eps = real(eps, "LayerNorm", "eps", 0)
         for name, first in (("weight", ones), ("bias", zeros)):
             self.register_parameter(name, Parameter(first(self.normalized_shape)) if elementwise_affine else None)
 
@@ -168,9 +185,11 @@ class GroupNorm(Module):
 
     def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
         super().__init__()
+        self.num_groups, self.num_channels = (whole(num_groups, "GroupNorm", "num_groups"),
+                                              whole(num_channels, "GroupNorm", "num_channels"))
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_channels = {num_channels} must be divisible by num_groups = {num_groups}")
-        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.eps = real(eps, "GroupNorm", "eps", 0)
         for name, first in (("weight", ones), ("bias", zeros)):
             self.register_parameter(name, Parameter(first(num_channels)) if affine else None)
 
@@ -246,7 +265,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings, embedding_dim):
         super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.num_embeddings, self.embedding_dim = (whole(num_embeddings, "Embedding", "num_embeddings"),
+                                                   whole(embedding_dim, "Embedding", "embedding_dim"))
         self.weight = Parameter(zeros(num_embeddings, embedding_dim))
         init.normal_(self.weight)
 

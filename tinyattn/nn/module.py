@@ -9,27 +9,10 @@ import difflib
 import numpy as np
 
 from ..tensor import FLOATS, HookHandle, Tensor, check_device, checked_dtype
+from .parameter import Parameter
+from .state import fitted
 
-
-class Parameter(Tensor):
-    """A Tensor that a Module registers as its own when it is assigned as an attribute; it requires a gradient."""
-
-    __slots__ = ()
-
-    def __init__(self, data, requires_grad=True):
-        super().__init__(data.data if isinstance(data, Tensor) else np.asarray(data, order="C"), requires_grad)
-
-    def __repr__(self):
-        return "Parameter containing:\n" + super().__repr__()
-
-
-class LoadResult(tuple):
-    """What `load_state_dict` found: ``missing_keys`` and ``unexpected_keys``."""
-
-    def __new__(cls, missing, unexpected):
-        self = super().__new__(cls, (missing, unexpected))
-        self.missing_keys, self.unexpected_keys = missing, unexpected
-        return self
+_STORES = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 
 
 class Module:
@@ -38,7 +21,7 @@ class Module:
     training = True
 
     def __init__(self):
-        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
+        for name in _STORES:
             object.__setattr__(self, name, {})
         object.__setattr__(self, "_not_saved", set())
 
@@ -47,6 +30,9 @@ class Module:
     def __setattr__(self, name, value):
         if "_modules" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning attributes")
+        if isinstance(value, (Parameter, Module)) and hasattr(type(self), name):
+            raise AttributeError(f"{type(self).__name__}.{name} is an attribute of the class, which would hide the "
+                                 f"{type(value).__name__}; choose another name")
         stores = self._parameters, self._modules, self._buffers
         kind = 0 if isinstance(value, Parameter) else 1 if isinstance(value, Module) else None
         if kind is None and name in self._buffers and (value is None or isinstance(value, Tensor)):
@@ -58,6 +44,8 @@ class Module:
         for i, store in enumerate(stores):
             if i != kind:
                 store.pop(name, None)
+        if kind != 2:
+            self._not_saved.discard(name)
         if kind is None:
             object.__setattr__(self, name, value)
         else:
@@ -65,36 +53,47 @@ class Module:
             stores[kind][name] = value
 
     def __getattr__(self, name):
-        for store in ("_parameters", "_buffers", "_modules"):
+        for store in _STORES[:3]:
             if name in self.__dict__.get(store, ()):
                 return self.__dict__[store][name]
+        if name in _STORES and name not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} was not set up: call super().__init__() at the start of its __init__")
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __delattr__(self, name):
         for store in (self._parameters, self._buffers, self._modules):
             if name in store:
                 del store[name]
+                self._not_saved.discard(name)
                 return
         object.__delattr__(self, name)
 
     def __dir__(self):
         return sorted(set(super().__dir__()) | set(self._parameters) | set(self._buffers) | set(self._modules))
 
+    def _register(self, store, name, value, expected, caller):
+        """Put `value` into a store; TypeError unless it is None or of the type `expected`, ValueError for a bad name."""
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"{caller}: a name must be a string without dots, got {name!r}")
+        if name not in store and hasattr(self, name):
+            raise ValueError(f"{caller}: this {type(self).__name__} has an attribute {name!r} already")
+        if value is not None and not isinstance(value, expected):
+            hint = "; wrap it with ta.tensor(…)" if expected is Tensor else ""
+            raise TypeError(f"{caller}: {name} must be a {expected.__name__} or None, got {type(value).__name__}{hint}")
+        store[name] = value
+
     def register_parameter(self, name, parameter):
         """Register a Parameter, or None to keep the place free (a layer without bias)."""
-        self._parameters[name] = parameter
+        self._register(self._parameters, name, parameter, Parameter, "register_parameter")
 
     def register_buffer(self, name, tensor, persistent=True):
         """Register a Tensor that is saved with the module but not trained (running statistics)."""
-        self._buffers[name] = tensor
-        if not persistent:
-            self._not_saved.add(name)
+        self._register(self._buffers, name, tensor, Tensor, "register_buffer")
+        (self._not_saved.discard if persistent else self._not_saved.add)(name)
 
     def add_module(self, name, module):
-        """Register a child under a name of any form (``"0"``)."""
-        if "." in name:
-            raise ValueError(f"add_module: a name must not contain a dot, got {name!r}")
-        self._modules[name] = module
+        """Register a child under a name that may be no identifier (``"0"``)."""
+        self._register(self._modules, name, module, Module, "add_module")
 
     # --- walking the tree -----------------------------------------------------------------------------------------
 
@@ -120,11 +119,11 @@ class Module:
         """The modules directly below."""
         return (child for _, child in self.named_children())
 
-    def _named(self, store, prefix, recurse, skip=()):
+    def _named(self, store, prefix, recurse):
         seen = set()
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, value in getattr(module, store).items():
-                if value is not None and id(value) not in seen and name not in (module._not_saved if skip else ()):
+                if value is not None and id(value) not in seen:
                     seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
@@ -179,23 +178,11 @@ class Module:
         ``strict=False`` missing and unexpected keys are only reported in the result.
         """
         own = dict(self._state())
-        missing = [key for key in own if key not in state_dict]
-        unexpected = [key for key in state_dict if key not in own]
-        arrays, wrong = {}, []
-        for key in own:
-            if key in state_dict:
-                arrays[key] = np.asarray(state_dict[key].data if isinstance(state_dict[key], Tensor) else state_dict[key])
-                if arrays[key].shape != own[key].shape:
-                    wrong.append(f"{key} has shape {arrays[key].shape}, expected {own[key].shape}")
-        problems = [f"mis-shaped: {', '.join(wrong)}"] if wrong else []
-        if strict:
-            problems += [f"{what}: {', '.join(keys)}" for what, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
-        if problems:
-            raise ValueError(f"load_state_dict: the state does not fit this {type(self).__name__}; " + "; ".join(problems))
+        arrays, result = fitted(own, state_dict, strict, type(self).__name__)
         for key, array in arrays.items():
             own[key].data[...] = array
             own[key]._changed()
-        return LoadResult(missing, unexpected)
+        return result
 
     def train(self, mode=True):
         """Set training mode here and below: dropout drops, batch norm uses and moves its statistics."""
@@ -239,8 +226,9 @@ class Module:
             if dtype not in FLOATS:
                 raise TypeError(f"Module.to: parameters can be float32 or float64, not {dtype}")
             for value in [*self.parameters(), *self.buffers()]:
-                if value.is_floating_point():
-                    value.data, value.grad = value.data.astype(dtype), None
+                if value.is_floating_point() and value.dtype != dtype:
+                    value.data = value.data.astype(dtype)
+                    value.grad = None if value.grad is None else value.grad.detach().to(dtype)
                     value._changed()
         return self
 
@@ -272,11 +260,11 @@ class Module:
 
     def register_forward_hook(self, hook):
         """Call ``hook(module, inputs, output)`` after every forward; a result that is not None replaces the output."""
-        return HookHandle(self._forward_hooks, hook)
+        return HookHandle(self._forward_hooks, _callable(hook, "register_forward_hook"))
 
     def register_forward_pre_hook(self, hook):
         """Call ``hook(module, inputs)`` before every forward; a result that is not None replaces the inputs."""
-        return HookHandle(self._forward_pre_hooks, hook)
+        return HookHandle(self._forward_pre_hooks, _callable(hook, "register_forward_pre_hook"))
 
     def is_hooked(self):
         """True if someone watches this module's calls, so that a fused path must not go around it."""
@@ -293,7 +281,13 @@ class Module:
         extra = self.extra_repr()
         if not lines:
             return f"{type(self).__name__}({extra})"
-        return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
+        return f"{type(self).__name__}(\n  " + "\n  ".join([extra] * bool(extra) + lines) + "\n)"
+
+
+def _callable(hook, caller):
+    if not callable(hook):
+        raise TypeError(f"{caller}: a hook must be a function, got {type(hook).__name__}")
+    return hook
 
 
 @contextlib.contextmanager

@@ -109,6 +109,24 @@ def images(x, caller, channels=None, reason=""):
     return (x, False) if x.ndim == 4 else (x.unsqueeze(0), True)
 
 
+def whole(value, caller, name, least=1):
+    """`value` as an int, at least `least`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{caller}: {name} must be an int, got {value!r}")
+    if value < least:
+        raise ValueError(f"{caller}: {name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def real(value, caller, name, least=None):
+    """`value` as a float, not NaN and at least `least` if given."""
+    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{caller}: {name} must be a number, got {value!r}")
+    if value != value or least is not None and value < least:
+        raise ValueError(f"{caller}: {name} must be {'a number' if least is None else f'at least {least}'}, got {value}")
+    return float(value)
+
+
 def probability(p, caller, name="p"):
     """ValueError unless 0 ≤ p ≤ 1."""
     if not isinstance(p, numbers.Real) or not 0 <= p <= 1:

@@ -2,7 +2,7 @@
 from ... import ops
 from .. import functional as F
 from ..layers import Conv2d, Linear
-from .gate import Gate, hidden_channels
+from .gate import Gate, hidden_channels, odd
 
 
 class CBAM(Gate):
@@ -14,9 +14,8 @@ class CBAM(Gate):
 
     def __init__(self, channels, reduction=16, kernel_size=7):
         super().__init__(channels)
-        if kernel_size % 2 == 0:
-            raise ValueError(f"CBAM: kernel_size must be odd, got {kernel_size}")
-        hidden = hidden_channels(channels, reduction)
+        kernel_size = odd(kernel_size, "CBAM")
+        hidden = hidden_channels(channels, reduction, "CBAM")
         self.fc1 = Linear(channels, hidden, bias=False)
         self.fc2 = Linear(hidden, channels, bias=False)
         self.conv = Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)

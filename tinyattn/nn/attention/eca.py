@@ -3,7 +3,7 @@ import math
 
 from .. import functional as F
 from ..layers import Conv1d
-from .gate import Gate
+from .gate import Gate, odd
 
 
 def adaptive_kernel_size(channels, gamma=2, beta=1):
@@ -20,9 +20,7 @@ class EfficientChannelAttention(Gate):
 
     def __init__(self, channels, kernel_size=None):
         super().__init__(channels)
-        k = adaptive_kernel_size(channels) if kernel_size is None else kernel_size
-        if k % 2 == 0:
-            raise ValueError(f"EfficientChannelAttention: kernel_size must be odd, got {k}")
+        k = adaptive_kernel_size(channels) if kernel_size is None else odd(kernel_size, "EfficientChannelAttention")
         self.conv = Conv1d(1, 1, k, padding=k // 2, bias=False)
 
     def forward(self, x):

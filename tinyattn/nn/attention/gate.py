@@ -1,4 +1,5 @@
 """The face of a gate: a feature map in, the same shape out, and on request a record of what it attended to."""
+from ...ops.arguments import float_argument, whole
 from ..module import Module
 
 
@@ -11,16 +12,18 @@ class Gate(Module):
 
     def __init__(self, channels):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"{type(self).__name__}: channels must be at least 1, got {channels}")
-        self.channels = channels
+        self.channels = whole(channels, type(self).__name__, "channels")
         self.record_attention = False
         self.attention_maps = {}
 
     def check(self, x):
-        """ValueError unless x is (N, channels, H, W)."""
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ValueError(f"{type(self).__name__}: input has shape {x.shape}, expected (N, {self.channels}, H, W)")
+        """ValueError unless x is (N, channels, H, W) and not empty."""
+        name, shape = type(self).__name__, float_argument(x, type(self).__name__).shape
+        if x.ndim != 4 or shape[1] != self.channels:
+            hint = "; a single image is x[None]" if x.ndim == 3 and shape[0] == self.channels else ""
+            raise ValueError(f"{name}: input has shape {shape}, expected (N, {self.channels}, H, W){hint}")
+        if 0 in shape:
+            raise ValueError(f"{name}: input of shape {shape} is empty")
 
     def keep(self, **maps):
         """Store copies of the attention weights if they are being recorded."""
@@ -28,6 +31,13 @@ class Gate(Module):
             self.attention_maps = {name: value.data.copy() for name, value in maps.items()}
 
 
-def hidden_channels(channels, reduction):
+def hidden_channels(channels, reduction, caller):
     """Width of a gate's bottleneck: channels / reduction, but at least 4, so that small nets keep one."""
-    return max(4, channels // reduction)
+    return max(4, channels // whole(reduction, caller, "reduction"))
+
+
+def odd(kernel_size, caller):
+    """`kernel_size` as an int; ValueError unless it is odd, so that the window has a middle and the map keeps its size."""
+    if whole(kernel_size, caller, "kernel_size") % 2 == 0:
+        raise ValueError(f"{caller}: kernel_size must be odd, got {kernel_size}")
+    return int(kernel_size)

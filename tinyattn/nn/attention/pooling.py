@@ -1,4 +1,5 @@
 """Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
+from ...ops.arguments import float_argument, whole
 from .. import functional as F
 from ..layers import Linear
 from ..module import Module
@@ -12,7 +13,7 @@ class AttentionPool(Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.channels = channels
+        self.channels = whole(channels, "AttentionPool", "channels")
         self.score = Linear(channels, 1)
         self.score.weight.data[...] = 0
         self.score.bias.data[...] = 0
@@ -20,9 +21,11 @@ class AttentionPool(Module):
         self.attention_maps = {}
 
     def forward(self, x):
-        if x.ndim not in (3, 4) or x.shape[1 if x.ndim == 4 else 2] != self.channels:
-            raise ValueError(f"AttentionPool: input has shape {x.shape}, expected (N, T, {self.channels}) or "
-                             f"(N, {self.channels}, H, W)")
+        expected = f"(N, T, {self.channels}) or (N, {self.channels}, H, W)"
+        if float_argument(x, "AttentionPool").ndim not in (3, 4) or x.shape[1 if x.ndim == 4 else 2] != self.channels:
+            raise ValueError(f"AttentionPool: input has shape {x.shape}, expected {expected}")
+        if 0 in x.shape:
+            raise ValueError(f"AttentionPool: input of shape {x.shape} is empty, expected {expected}")
         tokens = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x     # (N, T, C)
         weights = F.softmax(self.score(tokens).transpose(1, 2), -1)     # (N, 1, T)
         if self.record_attention:

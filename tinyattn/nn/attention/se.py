@@ -13,7 +13,7 @@ class SqueezeExcitation(Gate):
 
     def __init__(self, channels, reduction=16):
         super().__init__(channels)
-        hidden = hidden_channels(channels, reduction)
+        hidden = hidden_channels(channels, reduction, "SqueezeExcitation")
         self.fc1 = Linear(channels, hidden)
         self.fc2 = Linear(hidden, channels)
 

@@ -1,7 +1,8 @@
 """Self-attention over the pixels of a feature map: every place asks all the others."""
+from ... import ops
+from ...ops.arguments import whole
 from .. import functional as F
 from ..layers import Linear
-from ... import ops
 from .gate import Gate
 
 
@@ -15,7 +16,9 @@ class SelfAttention2d(Gate):
 
     def __init__(self, channels, heads=None):
         super().__init__(channels)
-        self.heads = max(1, channels // 16) if heads is None else heads
+        if heads is None:  # as near to 16 channels a head as divides them
+            heads = next(h for h in range(max(1, channels // 16), 0, -1) if channels % h == 0)
+        self.heads = whole(heads, "SelfAttention2d", "heads")
         if channels % self.heads:
             raise ValueError(f"SelfAttention2d: channels = {channels} must be divisible by heads = {self.heads}")
         self.qkv = Linear(channels, 3 * channels)

@@ -1,0 +1,23 @@
+"""Parameter: a tensor that its module owns and an optimizer moves."""
+import numpy as np
+
+from ..tensor import Tensor, tensor
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module registers as its own when it is assigned as an attribute; it requires a gradient.
+
+    Wraps a Tensor or an array without a copy; lists and numbers are copied, as by `tinyattn.tensor`.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data, requires_grad=True):
+        if isinstance(data, Tensor):
+            data = data.data
+        elif not isinstance(data, np.ndarray):
+            data = tensor(data).data
+        super().__init__(np.asarray(data, order="C"), requires_grad)
+
+    def __repr__(self):
+        return "Parameter containing:\n" + super().__repr__()
