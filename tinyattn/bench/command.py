@@ -52,10 +52,10 @@ def main(argv=None):
         print(f"tinyattn: error: {error}", file=sys.stderr)
         return 2
     print(f"{'':<32}" + "".join(f"{name:>{24 if 'last' in name else 10}}" for name in COLUMNS[1:]))
-    rows = []
+    rows, about = [], machine.describe()
     for name in SUITES if options.suite == "all" else [options.suite]:
         for row in SUITES[name](options.against, options.case, options.seconds):
-            rows.append({**row, "machine": machine.describe()})
+            rows.append({**row, "machine": about})
             print(_line(row), flush=True)
     if not rows:
         print(f"tinyattn: error: no case contains {options.case}; there are: {', '.join(steps.CASES)}", file=sys.stderr)

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import platform
+import sys
 
 import numba
 import numpy as np
@@ -20,6 +21,9 @@ def processor():
 
 def describe():
     """Processor, threads and versions, for the rows of a benchmark."""
-    return {"processor": processor(), "cores": os.cpu_count(), "threads": threads.get_num_threads(),
+    about = {"processor": processor(), "cores": os.cpu_count(), "threads": threads.get_num_threads(),
              "system": platform.system(), "python": platform.python_version(), "numpy": np.__version__,
              "numba": numba.__version__}
+    if "torch" in sys.modules:
+        about["torch"] = sys.modules["torch"].__version__
+    return about
