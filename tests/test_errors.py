@@ -153,7 +153,7 @@ CASES = [
     (lambda: ta.set_num_threads(0), ValueError, "set_num_threads: expected 1 to"),
     (lambda: ta.kernels.use("gpu").__enter__(), ValueError, "unknown rung 'gpu'"),
     (lambda: ta.models.create("resnet9"), ValueError, "unknown model 'resnet9'; did you mean 'resnet"),
-    (lambda: ta.optim.SGD([Z(2, requires_grad=True)], lr=-1), ValueError, "lr must not be negative, got -1"),
+    (lambda: ta.optim.SGD([Z(2, requires_grad=True)], lr=-1), ValueError, "SGD: lr must be at least 0, got -1"),
     (lambda: ta.nothing, AttributeError, "has no attribute 'nothing'"),
 ]
 

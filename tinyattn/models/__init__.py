@@ -8,6 +8,7 @@
 import difflib
 
 from ..nn.attention import check_name
+from ..ops.arguments import whole
 from .attention_cnn import AttentionCNN
 from .cct import CCT
 from .lenet import LeNet
@@ -32,16 +33,18 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     `attention` is one of `nn.attention.GATES`; a model without a place for a gate takes only "none". ValueError for
     unknown names, with the nearest that exists.
     """
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         near = difflib.get_close_matches(str(name), MODELS, 1)
         raise ValueError(f"unknown model {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                          + f" (there are {', '.join(MODELS)})")
     check_name(attention)
     options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+    for option, value in options.items():
+        whole(value, name, option)
     if name in HAS_GATES:
         options["attention"] = attention
     elif attention != "none":
-        raise ValueError(f"{name} has no place for a gate; use --attention none, or one of {', '.join(HAS_GATES)}")
+        raise ValueError(f"{name} has no place for a gate; use attention \"none\", or one of {', '.join(HAS_GATES)}")
     return MODELS[name](**options)
 
 

@@ -31,6 +31,8 @@ class AttentionCNN(nn.Module):
         super().__init__()
         if image_size < 4:
             raise ValueError(f"AttentionCNN: images of {image_size} pixels are too small; it needs at least 4")
+        if not widths or len(widths) != len(depths):
+            raise ValueError(f"AttentionCNN: widths and depths must name as many stages, at least one, got {widths} and {depths}")
         self.stages, size, channels, last = nn.Sequential(), image_size, in_channels, len(widths) - 1
         for i, (width, depth) in enumerate(zip(widths, depths)):
             self.stages.append(Stage(channels, width, depth, attention, size, pool=i < last and size > 1))

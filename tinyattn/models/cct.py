@@ -34,6 +34,7 @@ class CCT(nn.Module):
         super().__init__()
         if image_size < 8:
             raise ValueError(f"CCT: images of {image_size} pixels are too small; it needs at least 8")
+        self.image_size = image_size
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, dim // 2, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
             nn.Conv2d(dim // 2, dim, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
@@ -47,5 +48,8 @@ class CCT(nn.Module):
 
     def forward(self, x):
         tokens = self.stem(x).flatten(2).transpose(1, 2)    # (N, T, D)
+        if tokens.shape[1:] != self.position.shape[1:]:
+            raise ValueError(f"CCT: images of shape {x.shape[-2:]} give {tokens.shape[-2]} tokens, expected "
+                             f"{self.position.shape[1]}: this model was made for image_size={self.image_size}")
         tokens = self.blocks(tokens + self.position)
         return self.head(self.pool(self.norm(tokens)))      # (N, num_classes)

@@ -2,6 +2,7 @@
 from .. import nn
 from ..nn import attention as gates
 from ..nn import functional as F
+from ..ops.arguments import whole
 
 
 class Block(nn.Module):
@@ -29,7 +30,7 @@ class ResNet(nn.Module):
 
     def __init__(self, depth=20, in_channels=3, num_classes=10, image_size=32, attention="none", width=16):
         super().__init__()
-        if depth % 6 != 2 or depth < 8:
+        if whole(depth, "ResNet", "depth") % 6 != 2 or depth < 8:
             raise ValueError(f"ResNet: depth must be 6n + 2 (8, 14, 20, …), got {depth}")
         if image_size < 8:
             raise ValueError(f"ResNet: images of {image_size} pixels are too small; it needs at least 8")

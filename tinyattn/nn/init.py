@@ -5,6 +5,7 @@ dying or exploding. (Glorot & Bengio, AISTATS 2010; He et al., arXiv:1502.01852.
 """
 import math
 
+from ..ops.arguments import float_argument, real
 from ..ops.random import rand, randn
 
 
@@ -14,10 +15,15 @@ def _assign(tensor, values):
     return tensor
 
 
+def _drawn(draw, tensor, caller):
+    """Random numbers in the shape and dtype of `tensor`, as an array."""
+    return draw(float_argument(tensor, caller, "tensor").shape, dtype=tensor.dtype).data
+
+
 def fan_in_and_out(shape):
     """How many inputs an output sums, and how many outputs an input feeds: weight (out, in, …)."""
-    if len(shape) < 2:
-        raise ValueError(f"fan_in_and_out: expected a weight with at least two axes, got shape {shape}")
+    if len(shape) < 2 or 0 in shape:
+        raise ValueError(f"fan_in_and_out: expected a weight with at least two axes, none empty, got shape {shape}")
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field
 
@@ -33,18 +39,25 @@ def calculate_gain(nonlinearity, param=None):
 
 
 def uniform_(tensor, a=0.0, b=1.0):
-    """Uniform in [a, b)."""
-    return _assign(tensor, a + (b - a) * rand(tensor.shape, dtype=tensor.dtype).data)
+    """Uniform in [a, b). ValueError where a > b."""
+    if real(a, "uniform_", "a") > real(b, "uniform_", "b"):
+        raise ValueError(f"uniform_: expected a ≤ b, got a = {a} and b = {b}")
+    return _assign(tensor, a + (b - a) * _drawn(rand, tensor, "uniform_"))
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with this mean and deviation."""
-    return _assign(tensor, mean + std * randn(tensor.shape, dtype=tensor.dtype).data)
+    real(std, "normal_", "std", 0)
+    return _assign(tensor, mean + std * _drawn(randn, tensor, "normal_"))
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
-    """Normal, drawn again until within [a, b]."""
-    values = mean + std * randn(tensor.shape, dtype=tensor.dtype).data
+    """Normal, drawn again until within [a, b]. ValueError where less than a hundredth of the draws would be."""
+    real(std, "trunc_normal_", "std", 0)
+    below = [1 + math.erf((x - mean) / (max(std, 1e-30) * math.sqrt(2))) for x in (a, b)]   # twice the probabilities
+    if below[1] - below[0] < 0.02:
+        raise ValueError(f"trunc_normal_: [{a}, {b}] holds almost nothing of a normal distribution with mean {mean} and std {std}")
+    values = mean + std * _drawn(randn, tensor, "trunc_normal_")
     while True:
         outside = (values < a) | (values > b)
         if not outside.any():

@@ -145,6 +145,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
 
 
 def _pairwise(input, target, reduction, caller):
+    float_argument(target, caller, "target")
     same_dtype(caller, input=input, target=target)
     choice(reduction, REDUCTIONS, caller, "reduction")
     broadcast_shape(caller, input.shape, target.shape)

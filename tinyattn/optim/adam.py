@@ -1,8 +1,11 @@
 """Adam: a step size for every parameter, from the running mean and square of its gradient."""
+import numbers
+
 import numpy as np
 
 from .. import kernels
-from .optimizer import Optimizer, nonnegative
+from ..ops.arguments import real
+from .optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -11,14 +14,19 @@ class Adam(Optimizer):
     `weight_decay` λ is added to the gradient (g ← g + λ p). (Kingma & Ba, arXiv:1412.6980.)
     """
 
+    slots = ("exp_avg", "exp_avg_sq")
     decoupled = False
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        name = type(self).__name__
-        nonnegative(name, lr=lr, eps=eps, weight_decay=weight_decay)
-        if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
-            raise ValueError(f"{name}: betas must be two numbers in [0, 1), got {betas}")
-        super().__init__(params, dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay))
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    def check(self, group):
+        caller, betas = type(self).__name__, group["betas"]
+        for name in ("lr", "eps", "weight_decay"):
+            real(group[name], caller, name, 0)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(
+                isinstance(b, numbers.Real) and 0 <= b < 1 for b in betas):
+            raise ValueError(f"{caller}: betas must be two numbers in [0, 1), got {betas!r}")
 
     def update(self, p, g, state, group):
         if "exp_avg" not in state:

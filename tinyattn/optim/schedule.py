@@ -4,11 +4,16 @@ Each is a formula for the factor at step t; the group's ``lr`` is that factor ti
 """
 import math
 
+from ..ops.arguments import probability, real, whole
+from .optimizer import Optimizer
+
 
 class LRSchedule:
     """Base of the schedules: ``lr(t) = factor(t) · base``. `state_dict` holds the step and the base rates."""
 
     def __init__(self, optimizer):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__}: expected an optimizer, got {type(optimizer).__name__}")
         self.optimizer = optimizer
         self.last_epoch = 0
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]
@@ -36,7 +41,12 @@ class LRSchedule:
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict):
-        """Go on from a `state_dict`."""
+        """Go on from a `state_dict`. ValueError if it is not of a schedule over as many parameter groups."""
+        groups = len(self.optimizer.param_groups)
+        if (not isinstance(state_dict, dict) or not {"last_epoch", "base_lrs"} <= set(state_dict)
+                or len(state_dict["base_lrs"]) != groups):
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected \"last_epoch\" and the \"base_lrs\" of {groups} "
+                             f"parameter groups, got {state_dict!r:.80}")
         self.last_epoch, self.base_lrs = int(state_dict["last_epoch"]), list(state_dict["base_lrs"])
         self._apply()
 
@@ -52,6 +62,8 @@ class LambdaLR(LRSchedule):
     """factor(t) = lr_lambda(t)"""
 
     def __init__(self, optimizer, lr_lambda):
+        if not callable(lr_lambda):
+            raise TypeError(f"LambdaLR: lr_lambda must be a function of the step, got {lr_lambda!r}")
         self.lr_lambda = lr_lambda
         super().__init__(optimizer)
 
@@ -63,9 +75,7 @@ class StepLR(LRSchedule):
     """factor(t) = gamma ^ ⌊t / step_size⌋"""
 
     def __init__(self, optimizer, step_size, gamma=0.1):
-        if step_size < 1:
-            raise ValueError(f"StepLR: step_size must be at least 1, got {step_size}")
-        self.step_size, self.gamma = step_size, gamma
+        self.step_size, self.gamma = whole(step_size, "StepLR", "step_size"), real(gamma, "StepLR", "gamma", 0)
         super().__init__(optimizer)
 
     def factor(self, t):
@@ -76,9 +86,8 @@ class CosineAnnealingLR(LRSchedule):
     """From lr to eta_min along half a cosine in T_max steps. (Loshchilov & Hutter, arXiv:1608.03983)"""
 
     def __init__(self, optimizer, T_max, eta_min=0.0):
-        if T_max < 1:
-            raise ValueError(f"CosineAnnealingLR: T_max must be at least 1, got {T_max}")
-        self.T_max, self.eta_min = T_max, eta_min
+        self.T_max = whole(T_max, "CosineAnnealingLR", "T_max")
+        self.eta_min = real(eta_min, "CosineAnnealingLR", "eta_min", 0)
         super().__init__(optimizer)
 
     def _apply(self):
@@ -95,9 +104,12 @@ class OneCycleLR(LRSchedule):
     """
 
     def __init__(self, optimizer, max_lr, total_steps, pct_start=0.3, div_factor=25.0, final_div_factor=1e4):
-        if total_steps < 1:
-            raise ValueError(f"OneCycleLR: total_steps must be at least 1, got {total_steps}")
-        self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
+        self.max_lr = real(max_lr, "OneCycleLR", "max_lr", 0)
+        self.total_steps = whole(total_steps, "OneCycleLR", "total_steps")
+        self.pct_start = probability(pct_start, "OneCycleLR", "pct_start")
+        for name, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
+            if not real(value, "OneCycleLR", name, 0) > 0:
+                raise ValueError(f"OneCycleLR: {name} must be positive, got {value}")
         self.div_factor, self.final_div_factor = div_factor, final_div_factor
         super().__init__(optimizer)
         self.base_lrs = [max_lr] * len(optimizer.param_groups)
@@ -117,7 +129,10 @@ class LinearWarmupCosine(LRSchedule):
     """Up in a straight line over warmup_steps, then down to 0 along half a cosine until total_steps."""
 
     def __init__(self, optimizer, total_steps, warmup_steps):
-        self.total_steps, self.warmup_steps = total_steps, warmup_steps
+        self.total_steps = whole(total_steps, "LinearWarmupCosine", "total_steps")
+        self.warmup_steps = whole(warmup_steps, "LinearWarmupCosine", "warmup_steps", 0)
+        if warmup_steps > total_steps:
+            raise ValueError(f"LinearWarmupCosine: warmup_steps = {warmup_steps} is more than total_steps = {total_steps}")
         super().__init__(optimizer)
 
     def factor(self, t):

@@ -2,7 +2,8 @@
 import numpy as np
 
 from .. import kernels
-from .optimizer import Optimizer, nonnegative
+from ..ops.arguments import real
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -12,12 +13,18 @@ class SGD(Optimizer):
     ICML 2013.)
     """
 
+    slots = ("momentum_buffer",)
+
     def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
-        nonnegative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if nesterov and (momentum == 0 or dampening != 0):
-            raise ValueError("SGD: nesterov=True needs a momentum and no dampening")
         super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                                       nesterov=nesterov))
+
+    def check(self, group):
+        for name in ("lr", "momentum", "weight_decay"):
+            real(group[name], "SGD", name, 0)
+        real(group["dampening"], "SGD", "dampening")
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ValueError("SGD: nesterov=True needs a momentum and no dampening")
 
     def update(self, p, g, state, group):
         momentum = group["momentum"]
