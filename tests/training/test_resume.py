@@ -13,7 +13,7 @@ import pytest
 
 import tinyattn as ta
 from tinyattn import training
-from tinyattn.training import checkpoint, files
+from tinyattn.training import checkpoint, files, setup
 from tinyattn.training.loop import Run
 
 SMALL = dict(data="glyphs", model="attention_cnn", attention="cbam", limit_train=160, limit_test=64, batch_size=32,
@@ -173,6 +173,20 @@ def test_what_a_resumed_run_refuses(whole, tmp_path):
         training.resume(whole.parent / "runn")
     with pytest.raises(training.CheckpointError, match="does not exist"):
         training.resume(tmp_path)
+
+
+def test_chance_goes_on_where_it_stood(whole, tmp_path):
+    """What layers draw (dropout) comes from the framework's counter: a loaded state puts it back."""
+    state = checkpoint.load(whole / "checkpoint.safetensors")
+    run = Run(training.Config(**state["config"]), setup.load_data(training.Config(**state["config"])), tmp_path,
+              training.Progress(quiet=True))
+    ta.manual_seed(1)
+    ta.rand(5)
+    expected, state["random"] = ta.get_rng_state(), ta.get_rng_state()
+    ta.manual_seed(2)
+    run.load_state(state)
+    np.testing.assert_array_equal(ta.get_rng_state(), expected)
+    np.testing.assert_array_equal(run.state()["random"], expected)
 
 
 def test_other_data_is_noticed(whole, tmp_path):
