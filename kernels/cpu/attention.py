@@ -13,8 +13,8 @@ import numpy as np
 from numba import prange
 
 from .array import empty
-from .jit import inner, kernel, part
-from .launch import flat, launch
+from .jit import kernel, part
+from .launch import launch
 from .mathfun import exp_, log_
 from .shuffle import largest, transpose
 from .simd import REGISTERS, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
@@ -94,7 +94,7 @@ def _hide(s, sizes, mask, head, i0, rows, j0, columns, width):
                 row[j] = -np.inf
 
 
-@inner
+@part
 def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     """Task t is a tile of queries of one head, against all its keys.
 
@@ -152,7 +152,7 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
             row[e] = sums[e] * inverse
 
 
-@inner
+@part
 def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
     """All gradients of one head: keys in the outer loop, so that each dk and dv is summed in one place.
 
@@ -261,8 +261,7 @@ def attention_forward(q, k, v, mask, causal, scale):
     """
     o, lse = empty(q.shape[:3] + v.shape[3:], q.dtype), empty(q.shape[:3], q.dtype)
     sizes, scale, mask = _options(q, k, v, mask, causal, scale)
-    launch(_forward, q.shape[0] * q.shape[1] * -(-q.shape[2] // TILE), sizes, scale, flat(q), flat(k), flat(v), flat(mask),
-           flat(o), flat(lse))
+    launch(_forward, q.shape[0] * q.shape[1] * -(-q.shape[2] // TILE), sizes, scale, q, k, v, mask, o, lse)
     return o, lse
 
 
@@ -285,5 +284,5 @@ def attention_backward(do, q, k, v, o, lse, mask, causal, scale):
     """
     dq, dk, dv = empty(q.shape, q.dtype), empty(k.shape, k.dtype), empty(v.shape, v.dtype)
     sizes, scale, mask = _options(q, k, v, mask, causal, scale)
-    launch(_backward, q.shape[0] * q.shape[1], sizes, scale, *(flat(a) for a in (do, q, k, v, o, lse, mask, dq, dk, dv)))
+    launch(_backward, q.shape[0] * q.shape[1], sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv)
     return dq, dk, dv

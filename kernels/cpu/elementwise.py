@@ -12,8 +12,8 @@ from ..reference import elementwise as spec
 from ..reference.elementwise import __all__, logical_and, logical_not, logical_or
 from . import loops
 from .array import empty
-from .jit import inner, precise, specialize
-from .launch import flat, launch
+from .jit import part, precise, specialize
+from .launch import launch
 from .mathfun import (
     erf_, exp_, expm1_, like, log1p_, log_, maximum_, minimum_, normal_, sigmoid_, softplus_, tanh_,
 )
@@ -55,7 +55,7 @@ def _run(body, operands, dtype, out):
         operands = [np.ascontiguousarray(np.broadcast_to(x, shape)) for x in operands]
         shape, tasks, steps = loops.layout(*(x.shape for x in operands))
     y = out if out is not None and out.flags.carray else empty(shape, dtype)
-    launch(body, tasks, steps, *(flat(x) for x in operands), flat(y))
+    launch(body, tasks, steps, *operands, y)
     return y if out is None or out is y else _into(y, out)
 
 
@@ -66,7 +66,7 @@ def _into(y, out):
 
 def _body(template, formula, name):
     """The loop `template` with `formula` in its hole, to be compiled when first called."""
-    return specialize(template, name, inner, f=specialize(formula, name + "_formula", precise))
+    return specialize(template, name, part, f=specialize(formula, name + "_formula", precise))
 
 
 # ---- what turns a formula into a kernel ----------------------------------------------------------------------------
@@ -86,10 +86,10 @@ def _unary(model, formula):
         if not _is_float(x):
             return model(x, out)
         if out is not None and out.flags.carray and _same_memory(x, out):
-            launch(body(loops.unary_in_place), loops.blocks(x.size), flat(out))
+            launch(body(loops.unary_in_place), loops.blocks(x.size), out)
             return out
         y = out if out is not None and out.flags.carray else empty(x.shape, x.dtype)
-        launch(body(loops.unary), loops.blocks(x.size), flat(x), flat(y))
+        launch(body(loops.unary), loops.blocks(x.size), x, y)
         return y if out is None or out is y else _into(y, out)
     return _named(function, model)
 
@@ -107,7 +107,7 @@ def _binary(model, formula, result=None):
         if out is not None and out.flags.carray and _same_memory(a, out):
             _, tasks, steps = loops.layout(a.shape, b.shape)
             if steps is not None:
-                launch(body(loops.binary_in_place), tasks, steps, flat(out), flat(b))
+                launch(body(loops.binary_in_place), tasks, steps, out, b)
                 return out
         return _run(body(loops.binary), (a, b), result or dtype, out)
     return _named(function, model)
@@ -121,7 +121,7 @@ def _gradient(formula, name):
 
     def run(dy, other, out):
         dx = out if out is not None and out.flags.carray else empty(dy.shape, dy.dtype)
-        launch(body(), loops.blocks(dy.size), flat(dy), flat(other), flat(dx))
+        launch(body(), loops.blocks(dy.size), dy, other, dx)
         return dx if out is None or out is dx else _into(dx, out)
     return run
 
@@ -216,7 +216,7 @@ def leaky_relu(x, slope, out=None):
     return _leaky_relu(x, slope, out)
 
 
-@inner
+@part
 def _clamp_body(t, limits, x, y):
     lo, hi = limits[0], limits[1]
     begin, end = t * loops.BLOCK, min((t + 1) * loops.BLOCK, x.size)
@@ -232,7 +232,7 @@ def clamp(x, lo, hi, out=None):
         return (y if out is None or out is y else _into(y, out)) if hi is None else minimum(y, hi, out)
     limits = np.array([-np.inf if lo is None else lo, np.inf if hi is None else hi], x.dtype)
     y = out if out is not None and out.flags.carray else empty(x.shape, x.dtype)
-    launch(_clamp_body, loops.blocks(x.size), limits, flat(x), flat(y))
+    launch(_clamp_body, loops.blocks(x.size), limits, x, y)
     return y if out is None or out is y else _into(y, out)
 
 
@@ -252,7 +252,7 @@ def where(cond, a, b, out=None):
     return _run(_where_body(), (cond, a, b), dtype, out)
 
 
-@inner
+@part
 def _finite_body(t, x, finite):
     """finite[t] = whether Σ 0 · x is 0 over block t, which an infinity or a NaN prevents."""
     p = x[t * loops.BLOCK:min((t + 1) * loops.BLOCK, x.size)]
@@ -266,7 +266,7 @@ def all_finite(x):
     if not _is_float(x):
         return spec.all_finite(x)
     finite = np.ones(loops.blocks(x.size), np.bool_)
-    launch(_finite_body, finite.size, flat(x), finite)
+    launch(_finite_body, finite.size, x, finite)
     return bool(finite.all())
 
 

@@ -11,8 +11,8 @@ Hu et al.: Squeeze-and-excitation networks (arXiv 1709.01507). Woo et al.: CBAM 
 import numpy as np
 
 from .array import empty
-from .jit import inner
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 from .shuffle import transpose
 
 __all__ = ["pool_pixels_forward", "pool_pixels_backward", "pool_channels_forward", "pool_channels_backward",
@@ -22,7 +22,7 @@ TILE = 128  # numbers that pool_pixels treats side by side, about
 GROUP = 64  # pixels that pool_channels treats side by side
 
 
-@inner
+@part
 def _pool_pixels(n, sizes, x, mean, largest, argmax):
     """Image n. A few pixels make a tile: each place of the tile has a sum and a maximum, folded at the end."""
     P, C, with_max = sizes[0], sizes[1], sizes[2]
@@ -57,7 +57,7 @@ def _pool_pixels(n, sizes, x, mean, largest, argmax):
             largest[n * C + c], argmax[n * C + c] = b, i
 
 
-@inner
+@part
 def _pool_pixels_backward(n, sizes, dmean, dmax, argmax, dx):
     P, C, with_max = sizes[0], sizes[1], sizes[2]
     image, mean, share = dx[n * P * C:(n + 1) * P * C], dmean[n * C:(n + 1) * C], dx.dtype.type(1) / dx.dtype.type(P)
@@ -70,7 +70,7 @@ def _pool_pixels_backward(n, sizes, dmean, dmax, argmax, dx):
             image[argmax[n * C + c] * C + c] += dmax[n * C + c]
 
 
-@inner
+@part
 def _pool_channels(n, sizes, x, gate, maps, argmax):
     """Image n, its pixels side by side instead of its channels: every step is one of whole vectors."""
     P, C = sizes[0], sizes[1]
@@ -95,7 +95,7 @@ def _pool_channels(n, sizes, x, gate, maps, argmax):
             argmax[p + i] = where[i]
 
 
-@inner
+@part
 def _pool_channels_backward(n, sizes, dmaps, argmax, x, gate, dx, dgate):
     P, C = sizes[0], sizes[1]
     gate, total = gate[n * C % len(gate):][:C], dgate[n * C:(n + 1) * C]
@@ -110,7 +110,7 @@ def _pool_channels_backward(n, sizes, dmaps, argmax, x, gate, dx, dgate):
         result[top] += dmaps[2 * p + 1] * gate[top]
 
 
-@inner
+@part
 def _apply_gates(n, sizes, x, channel, pixel, y):
     P, C = sizes[0], sizes[1]
     channel, pixel = channel[n * C % len(channel):][:C], pixel[n * P % len(pixel):]
@@ -121,7 +121,7 @@ def _apply_gates(n, sizes, x, channel, pixel, y):
             result[c] = part[c] * channel[c] * factor
 
 
-@inner
+@part
 def _apply_gates_backward(n, sizes, dy, x, channel, pixel, dx, dchannel, dpixel):
     P, C = sizes[0], sizes[1]
     channel, pixel = channel[n * C % len(channel):][:C], pixel[n * P % len(pixel):]
@@ -146,7 +146,7 @@ def pool_pixels_forward(x, with_max=True):
     """
     N, P, C = x.shape
     mean, largest, argmax = empty((N, C), x.dtype), empty((N, C), x.dtype), empty((N, C), np.int64)
-    launch(_pool_pixels, N, np.array([P, C, with_max]), flat(x), flat(mean), flat(largest), flat(argmax))
+    launch(_pool_pixels, N, np.array([P, C, with_max]), x, mean, largest, argmax)
     return (mean, largest, argmax) if with_max else (mean, None, None)
 
 
@@ -161,13 +161,13 @@ def pool_pixels_backward(dmean, dmax, argmax, P):
         dmax, argmax, with_max = dmean, np.zeros(1, np.int64), False
     else:
         with_max = True
-    launch(_pool_pixels_backward, N, np.array([P, C, with_max]), flat(dmean), flat(dmax), flat(argmax), flat(dx))
+    launch(_pool_pixels_backward, N, np.array([P, C, with_max]), dmean, dmax, argmax, dx)
     return dx
 
 
 def _gate(gate, size, dtype):
     """A gate (N, size) as the loops take it; one that is not there is a row of ones, which every image shares."""
-    return np.ones(size, dtype) if gate is None else flat(gate)
+    return np.ones(size, dtype) if gate is None else gate
 
 
 def pool_channels_forward(x, gate):
@@ -177,7 +177,7 @@ def pool_channels_forward(x, gate):
     """
     N, P, C = x.shape
     maps, argmax = empty((N, P, 2), x.dtype), empty((N, P), np.int64)
-    launch(_pool_channels, N, np.array([P, C]), flat(x), _gate(gate, C, x.dtype), flat(maps), flat(argmax))
+    launch(_pool_channels, N, np.array([P, C]), x, _gate(gate, C, x.dtype), maps, argmax)
     return maps, argmax
 
 
@@ -189,8 +189,7 @@ def pool_channels_backward(dmaps, argmax, x, gate):
     """
     N, P, C = x.shape
     dx, dgate = empty(x.shape, x.dtype), empty((N, C), x.dtype)
-    launch(_pool_channels_backward, N, np.array([P, C]), flat(dmaps), flat(argmax), flat(x), _gate(gate, C, x.dtype),
-           flat(dx), flat(dgate))
+    launch(_pool_channels_backward, N, np.array([P, C]), dmaps, argmax, x, _gate(gate, C, x.dtype), dx, dgate)
     return dx, None if gate is None else dgate
 
 
@@ -198,7 +197,7 @@ def apply_gates_forward(x, channel, pixel, out=None):
     """y[n,p,c] = x[n,p,c] · channel[n,c] · pixel[n,p]. x (N, P, C), channel (N, C) or None, pixel (N, P) or None."""
     N, P, C = x.shape
     y = empty(x.shape, x.dtype) if out is None else out
-    launch(_apply_gates, N, np.array([P, C]), flat(x), _gate(channel, C, x.dtype), _gate(pixel, P, x.dtype), flat(y))
+    launch(_apply_gates, N, np.array([P, C]), x, _gate(channel, C, x.dtype), _gate(pixel, P, x.dtype), y)
     return y
 
 
@@ -211,6 +210,6 @@ def apply_gates_backward(dy, x, channel, pixel):
     """
     N, P, C = x.shape
     dx, dchannel, dpixel = empty(x.shape, x.dtype), empty((N, C), x.dtype), empty((N, P), x.dtype)
-    launch(_apply_gates_backward, N, np.array([P, C]), flat(dy), flat(x), _gate(channel, C, x.dtype),
-           _gate(pixel, P, x.dtype), flat(dx), flat(dchannel), flat(dpixel))
+    launch(_apply_gates_backward, N, np.array([P, C]), dy, x, _gate(channel, C, x.dtype),
+           _gate(pixel, P, x.dtype), dx, dchannel, dpixel)
     return dx, None if channel is None else dchannel, None if pixel is None else dpixel

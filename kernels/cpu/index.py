@@ -8,12 +8,12 @@ import numpy as np
 from ..reference import index as spec
 from ..reference.index import __all__
 from .array import empty, zeros
-from .jit import inner
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 from .loops import BLOCK
 
 
-@inner
+@part
 def _take_body(t, sizes, x, index, y):
     """y[n, :] = x[index[n], :] for some n"""
     D, rows_a_task = sizes[0], sizes[1]
@@ -23,7 +23,7 @@ def _take_body(t, sizes, x, index, y):
             o[d] = p[d]
 
 
-@inner
+@part
 def _add_body(t, sizes, dy, index, dx):
     """dx[index[n], d] += dy[n, d] for all n and some d"""
     D, columns_a_task = sizes[0], sizes[1]
@@ -34,7 +34,7 @@ def _add_body(t, sizes, dy, index, dx):
             o[d] += p[d]
 
 
-@inner
+@part
 def _gather_body(t, sizes, x, index, y):
     """y[o, k, i] = x[o, index[o, k, i], i] for one o and some i"""
     n, size, inner, a_task = sizes[0], sizes[1], sizes[2], sizes[3]
@@ -46,7 +46,7 @@ def _gather_body(t, sizes, x, index, y):
             y[row + i] = x[(o * size + index[row + i]) * inner + i]
 
 
-@inner
+@part
 def _scatter_body(t, sizes, dy, index, dx):
     """dx[o, index[o, k, i], i] += dy[o, k, i] for one o and some i"""
     n, size, inner, a_task = sizes[0], sizes[1], sizes[2], sizes[3]
@@ -68,7 +68,7 @@ def take_rows(x, index, out=None):
     D = x.shape[1]
     y = out if out is not None and out.flags.carray else empty((index.size, D), x.dtype)
     a_task = max(1, BLOCK // max(D, 1))
-    launch(_take_body, -(-index.size // a_task), np.array([D, a_task], np.int64), flat(x), flat(index), flat(y))
+    launch(_take_body, -(-index.size // a_task), np.array([D, a_task], np.int64), x, index, y)
     if out is not None and out is not y:
         out[...] = y
     return y if out is None else out
@@ -80,7 +80,7 @@ def add_rows(dy, index, R):
     D = dy.shape[1]
     dx = zeros((R, D), dy.dtype)
     a_task = D if index.size * D <= BLOCK else 64
-    launch(_add_body, -(-D // a_task) if D else 0, np.array([D, a_task], np.int64), flat(dy), flat(index), flat(dx))
+    launch(_add_body, -(-D // a_task) if D else 0, np.array([D, a_task], np.int64), dy, index, dx)
     return dx
 
 
@@ -102,7 +102,7 @@ def gather(x, axis, index, out=None):
     x = x[tuple(slice(None) if k == axis else slice(n) for k, n in enumerate(index.shape))]
     y = out if out is not None and out.flags.carray else empty(index.shape, x.dtype)
     sizes, tasks = _sizes(index, axis, x.shape[axis])
-    launch(_gather_body, tasks, sizes, flat(x), flat(index), flat(y))
+    launch(_gather_body, tasks, sizes, x, index, y)
     if out is not None and out is not y:
         out[...] = y
     return y if out is None else out
@@ -114,7 +114,7 @@ def scatter_add(dy, axis, index, size):
         return spec.scatter_add(dy, axis, index, size)
     dx = zeros(dy.shape[:axis] + (size,) + dy.shape[axis + 1:], dy.dtype)
     sizes, tasks = _sizes(index, axis, size)
-    launch(_scatter_body, tasks, sizes, flat(dy), flat(index), flat(dx))
+    launch(_scatter_body, tasks, sizes, dy, index, dx)
     return dx
 
 

@@ -1,10 +1,12 @@
-"""How every kernel of this rung is compiled: three decorators, and one way to make many kernels of one loop.
+"""How every kernel of this rung is compiled: a few decorators, and one way to make many kernels of one loop.
 
-    @kernel     a parallel kernel: `prange` splits its outermost loop over the threads
-    @inner      a serial helper that kernels call; LLVM inlines it
+    @part       a serial function that compiled code calls: a helper, or the body that `launch` spreads over the threads
     @precise    such a helper with sums left in the order they are written
+    @kernel     a parallel kernel with a `prange` of its own: the plain kernels that are there to be read
+    @inner      a serial function that Python calls beside all this: it releases the GIL
+    @entrance   one that does not
 
-The first two allow LLVM to reorder sums and to contract a·b + c into one instruction (`reassoc, contract, nsz, arcp`),
+All but `precise` allow LLVM to reorder sums and to contract a·b + c into one instruction (`reassoc, contract, nsz, arcp`),
 which a vectorised sum needs, but not to assume that there are no infinities or NaNs, as ``fastmath=True`` would:
 attention masks are made of −inf. ``error_model="numpy"`` drops the zero check that keeps a division scalar.
 """
@@ -39,18 +41,23 @@ def kernel(function):
 
 
 def inner(function):
-    """Compile a serial helper that releases the GIL."""
+    """Compile a serial function that Python calls; it releases the GIL."""
     return _compile(function, nogil=True)
 
 
 def part(function):
-    """Compile a serial function that only compiled code calls: `inner` without its entrance from Python."""
-    return _compile(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    """Compile a serial helper, or the body of a `launch`. Python must not call it: it has no entrance, which would cost as much again."""
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def entrance(function):
+    """Compile a serial function that Python calls; it keeps the GIL: to wait for it anew can take longer than little work."""
+    return _compile(function)
 
 
 def precise(function):
-    """Compile a serial helper, inlined however large, in which no sum is reordered: for arithmetic that minds rounding."""
-    return _compile(function, fastmath={"contract"}, nogil=True, forceinline=True)
+    """Compile a helper that is inlined however large, in which no sum is reordered: for arithmetic that minds rounding."""
+    return _compile(function, fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 def specialize(template, name, decorator=kernel, **meanings):

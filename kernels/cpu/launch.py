@@ -1,110 +1,269 @@
 """One parallel loop for every body, so that a new body costs a serial compilation and not a parallel one.
 
-A parallel kernel takes three times as long to compile as the serial loop inside it, and there are nearly a hundred. So
-they share a single `prange`, which calls the body of the moment by its address:
+Numba compiles what stands inside a `prange` several times over, with everything that is inlined into it, and there are
+a hundred bodies. So they share a single `prange`, which calls the body of the moment by its address:
 
     launch(body, tasks, *arrays)        runs  body(t, *arrays)  for t = 0 … tasks − 1
 
-`body` is compiled with `@inner`, takes at most MOST_ARRAYS 1-D contiguous arrays and writes what no other t writes. How
-the work is cut into tasks must follow from its shape alone: then the result is the same for any number of threads.
+`body` is compiled with `part` and sees its arrays flat, 1-D, whatever shape they have; it writes what no other t
+writes. How the work is cut into tasks must follow from its shape alone: then the result is the same for any number of
+threads. Little work does not wake the threads: its tasks run here, in order.
 
-The shared loop knows neither how many arrays a body takes nor of what kind. It does not need to: a 1-D array is passed
-as seven words (two owners, length, item size, address, length, step) whatever it holds. They travel in a table.
+This is the one file that knows how things lie in memory, because the shared loop must not depend on how many arrays a
+body takes, nor of what kind; else it would be compiled for every combination. What it relies on:
+
+* CPython's tuple (its length, and where its items begin) and NumPy's array (data, shape, dtype, flags): the part of
+  both that C extensions have compiled into them, and that cannot change under them. `_check_layouts` looks at import
+  whether it is so. The loop is handed the tuple of arrays by its address, and finds the rest itself: one launch costs
+  the same half a microsecond for two arrays as for ten.
+* Numba's calling convention, asked of Numba: the function's type, how arrays are taken apart into arguments, how an
+  array is put together. That arrays of all dtypes are passed as the same words is Numba's too: its array type differs
+  only in what its data pointer points to. Owners are left out: references are not counted in here, and `launch` keeps
+  the arrays alive until it returns.
 """
+import ctypes
+import functools
+
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype, prange, types
-from numba.core import cgutils
+from numba.core import callconv, cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401  (for bodies that take many numbers, as a tuple)
 
-from .jit import inner, kernel
+from .jit import entrance, kernel, part
 
 MOST_ARRAYS = 12
-WORDS = 7  # of one array
+ENOUGH = 20_000
+"""Nanoseconds of work, by a rough estimate, that are worth waking the threads for."""
 
-_addresses = {}
+HEADER = object.__basicsize__  # of every Python object; the last word of it is its type
+ITEMS = tuple.__basicsize__  # where a tuple's items begin; its length is the first word after the header
+DATA, NDIM, SHAPE, DTYPE, FLAGS = (HEADER + 8 * word for word in (0, 1, 2, 5, 6))  # of an array
+USABLE = 0x101  # flags: C-contiguous, and aligned
 
-
-def _address(body, arrays):
-    """Where `body`, compiled for such arrays, lies in memory."""
-    key = (body, *(a.dtype for a in arrays))
-    if key not in _addresses:
-        signature = (types.int64, *(types.Array(from_dtype(a.dtype), 1, "C") for a in arrays))
-        body.compile(signature)
-        compiled = body.overloads[signature]
-        _addresses[key] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-    return _addresses[key]
+ROW = 2 + 2 * MOST_ARRAYS  # of what is known of a body: address, number of arrays, then dtype and item size of each
+DONE, UNKNOWN, SCATTERED, FAILED = range(4)
 
 
-def _slot(context, builder, type_, table, i):
-    """Where array i lies in the table, as a pointer to bytes."""
-    data = context.make_array(type_)(context, builder, table).data
-    return builder.gep(data, [ir.Constant(ir.IntType(64), WORDS * i)])
+def _check_layouts():
+    """Raise ImportError if tuples and arrays do not lie in memory as this file believes."""
+    def word(address, kind=ctypes.c_ssize_t):
+        return kind.from_address(address).value
+
+    x = np.zeros((2, 3, 5), np.float32)
+    pair = (None, x)
+    shape = word(id(x) + SHAPE)
+    if not (ctypes.sizeof(ctypes.c_void_p) == 8
+            and word(id(pair) + HEADER) == 2 and word(id(pair) + ITEMS + 8) == id(x)
+            and word(id(x) + HEADER - 8) == id(np.ndarray) and word(id(x) + DATA) == x.ctypes.data
+            and word(id(x) + NDIM, ctypes.c_int) == 3 and [word(shape + 8 * axis) for axis in range(3)] == [2, 3, 5]
+            and word(id(x) + DTYPE) == id(x.dtype) and word(id(x) + FLAGS, ctypes.c_int) == x.flags.num):
+        raise ImportError("kernels.cpu.launch: this Python and NumPy keep tuples and arrays in memory in another way "
+                          "than CPython 3.11 to 3.13 and NumPy 2 do; use kernels.reference")
+
+
+_check_layouts()
+
+
+# ---- what the compiled loop does by address ------------------------------------------------------------------------
+
+def _reader(bits):
+    @intrinsic
+    def read(typingctx, address):
+        def generate(context, builder, signature, values):
+            kind = ir.IntType(bits)
+            number = builder.load(builder.inttoptr(values[0], kind.as_pointer()))
+            return number if bits == 64 else builder.sext(number, ir.IntType(64))
+        return types.int64(types.int64), generate
+    return read
+
+
+_word, _int = _reader(64), _reader(32)  # the number that lies at an address
 
 
 @intrinsic
-def _write(typingctx, table, arrays):
-    """Put the tuple `arrays` into the table, without their owners: those are counted only until this call returns.
-
-    A body that counted references through what is left of them would free memory that is in use. The caller of
-    `launch` keeps the arrays alive.
-    """
+def _put_word(typingctx, address, number):
+    """Write a number to an address."""
     def generate(context, builder, signature, values):
-        for i, array in enumerate(cgutils.unpack_tuple(builder, values[1])):
-            for owner in (0, 1):
-                array = builder.insert_value(array, ir.Constant(array.type.elements[owner], None), owner)
-            slot = _slot(context, builder, signature.args[0], values[0], i)
-            builder.store(array, builder.bitcast(slot, array.type.as_pointer()))
+        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
         return context.get_dummy_value()
-    return types.void(table, arrays), generate
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def _room(typingctx):
+    """Room for a table, on the stack of the function that asks for it: three numbers an array, and the outcome."""
+    def generate(context, builder, signature, values):
+        room = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(64), 3 * MOST_ARRAYS + 1))
+        return builder.ptrtoint(room, ir.IntType(64))
+    return types.int64(), generate
 
 
 @intrinsic
 def _call(typingctx, address, t, table, count):
-    """Call the function at `address` with t and the first `count` arrays of the table; it returns nothing."""
+    """Call the function at `address` with t and the first `count` arrays of the table, which says of each where its data
+    begins, how many numbers there are, and their size in bytes. Returns whether it failed."""
+    array = types.Array(types.uint8, 1, "C")  # stands for all dtypes
+
+    def one(context, builder, table, i):
+        """Array i of the table."""
+        data, size, itemsize = (builder.load(builder.gep(table, [ir.Constant(ir.IntType(64), 1 + 3 * i + word)]))
+                                for word in range(3))
+        made = context.make_array(array)(context, builder)
+        populate_array(made, builder.inttoptr(data, made.data.type), cgutils.pack_array(builder, [size]),
+                       cgutils.pack_array(builder, [itemsize]), itemsize, None)
+        return made._getvalue()
+
     def generate(context, builder, signature, values):
-        array = context.get_value_type(types.Array(types.float32, 1, "C"))  # any dtype: the words are the same
+        builder.function.attributes.add("noinline")  # `_task` is compiled once, for both loops
+        table = builder.inttoptr(values[2], ir.IntType(64).as_pointer())
+        status = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(32), 0))
+        results = [cgutils.alloca_once(builder, ir.IntType(64), zfill=True) for _ in range(2)]  # returned, and raised
         after = builder.append_basic_block("called")
         cases = builder.switch(values[3], after)
         for arrays in range(1, MOST_ARRAYS + 1):
             case = builder.append_basic_block(f"with_{arrays}")
             cases.add_case(ir.Constant(ir.IntType(64), arrays), case)
             with builder.goto_block(case):
-                slots = [_slot(context, builder, signature.args[2], values[2], i) for i in range(arrays)]
-                kind = ir.FunctionType(ir.VoidType(), [context.get_value_type(t)] + [array] * arrays)
+                taken = (t, *[array] * arrays)
+                kind = context.call_conv.get_function_type(types.none, taken)
                 function = builder.inttoptr(values[0], kind.as_pointer())
-                builder.call(function, [values[1], *(builder.load(builder.bitcast(slot, array.as_pointer()))
-                                                     for slot in slots)])
+                given = context.get_arg_packer(taken).as_arguments(
+                    builder, [values[1], *(one(context, builder, table, i) for i in range(arrays))])
+                places = [builder.bitcast(place, wanted) for place, wanted in zip(results, kind.args)]
+                builder.store(builder.call(function, [*places, *given]), status)
                 builder.branch(after)
         builder.position_at_end(after)
-        return context.get_dummy_value()
-    return types.void(address, t, table, count), generate
+        code = builder.load(status)
+        good = [builder.icmp_signed("==", code, constant) for constant in (callconv.RETCODE_OK, callconv.RETCODE_NONE)]
+        return builder.not_(builder.or_(*good))
+
+    return types.boolean(address, t, table, count), generate
 
 
-@inner
-def _fill(table, arrays):
-    _write(table, arrays)
+@part
+def _task(address, t, table, count):
+    if _call(address, t, table, count):
+        _put_word(table, FAILED)  # whoever writes it writes the same
+
+
+@part
+def _fits(rows, row, arguments):
+    """Whether `row` is of a body for such arguments."""
+    if rows[row + 1] != _word(arguments + HEADER):
+        return False
+    for i in range(rows[row + 1]):
+        array = _word(arguments + ITEMS + 8 * i)
+        if _word(array + HEADER - 8) != rows[0] or _word(array + DTYPE) != rows[row + 2 + 2 * i]:
+            return False
+    return True
 
 
 @kernel
-def _run(address, tasks, table, count):
+def _spread(address, tasks, table, count):
     for t in prange(tasks):
-        _call(address, np.int64(t), table, count)
+        _task(address, np.int64(t), table, count)
 
 
-def launch(body, tasks, *arrays):
-    """Run ``body(t, *arrays)`` for every t below `tasks`, over the threads; one task runs here, without waking them.
+@entrance
+def _run(rows, tasks, work, arguments):
+    """Run a body. rows: the type of arrays, and then what is known of the body, ROW numbers for each set of dtypes.
 
-    Arrays are 1-D and C-contiguous, as `flat` makes them.
+    arguments: where the tuple of arrays lies; work: nanoseconds, or −1 for what it costs to read and write them once.
     """
-    if tasks == 1:
-        body(0, *arrays)
-    elif tasks > 1:
-        table = np.empty(WORDS * len(arrays), np.int64)
-        _fill(table, arrays)
-        _run(_address(body, arrays), tasks, table, len(arrays))
+    row = 1
+    while row < len(rows) and not _fits(rows, row, arguments):
+        row += ROW
+    if row >= len(rows):
+        return UNKNOWN
+    address, count, table, total = rows[row], rows[row + 1], _room(), 0
+    for i in range(count):
+        array = _word(arguments + ITEMS + 8 * i)
+        if _int(array + FLAGS) & USABLE != USABLE:
+            return SCATTERED
+        size = 1
+        for axis in range(_int(array + NDIM)):
+            size *= _word(_word(array + SHAPE) + 8 * axis)
+        place = table + 8 + 24 * i
+        _put_word(place, _word(array + DATA))
+        _put_word(place + 8, size)
+        _put_word(place + 16, rows[row + 3 + 2 * i])
+        total += size
+    _put_word(table, DONE)
+    if tasks > 1 and (work if work >= 0 else total // 3) >= ENOUGH:
+        _spread(address, tasks, table, count)
+    else:
+        for t in range(tasks):
+            _task(address, t, table, count)
+    return _word(table)
 
 
-def flat(x):
-    """`x` as a 1-D array: a view if it is C-contiguous and writable (another kind would be compiled anew), else a copy."""
-    return x.reshape(-1) if x.flags.carray else np.array(x, order="C").reshape(-1)
+# ---- the side of Python --------------------------------------------------------------------------------------------
+
+_NOTHING = np.array([id(np.ndarray)])
+_rows, _kept = {}, []  # the rows of every body; the dtypes whose addresses stand in them
+
+
+def launch(body, tasks, *arrays, work=-1):
+    """Run ``body(t, *arrays)`` for every t below `tasks`: over the threads, or in order on this one if it is little.
+
+    arrays: of any shapes (a body sees them flat), at most MOST_ARRAYS. Those that are not C-contiguous are copied before, and
+    copied back after. Whether those that a body writes may be written is not looked at.
+
+    work: roughly how many nanoseconds one thread would need for all tasks, an integer; if it is not said, what it costs to
+    pass once over all arrays. It decides only who does the work: results never depend on it.
+    """
+    outcome = _run(_rows.get(body, _NOTHING), tasks, work, id(arrays))
+    if outcome != DONE:
+        _help(outcome, body, tasks, arrays, work)
+
+
+def _help(outcome, body, tasks, arrays, work):
+    """See to what kept the loop from running to its end, and run it."""
+    if outcome == FAILED:
+        raise MemoryError(f"{body.py_func.__name__}: a task failed; the one thing it can lack is memory to work in")
+    plain = tuple(_plain(a) for a in arrays)
+    if any(a is not b for a, b in zip(plain, arrays)):
+        launch(body, tasks, *plain, work=work)
+    elif outcome == SCATTERED:
+        packed = [np.require(a, requirements=("C", "A")) for a in arrays]
+        launch(body, tasks, *packed, work=work)
+        for a, copy in zip(arrays, packed):
+            if a is not copy and a.flags.writeable:
+                a[...] = copy.reshape(a.shape)
+    else:
+        _learn(body, arrays)
+        launch(body, tasks, *arrays, work=work)
+
+
+def _plain(x):
+    """`x` as an ndarray proper, of the dtype object that NumPy itself uses: x itself, or a view of it."""
+    if not isinstance(x, np.ndarray) or not x.dtype.isnative or x.dtype.char not in "?bBhHiIlLqQfd":
+        raise TypeError(f"kernels take arrays of numbers in the machine's byte order, not {getattr(x, 'dtype', type(x))}")
+    usual = np.dtype(x.dtype.char)
+    return x if type(x) is np.ndarray and x.dtype is usual else np.asarray(x).view(usual)
+
+
+def _learn(body, arrays):
+    """Compile `body` for arrays of these dtypes, or load it from the cache, and note where it lies."""
+    if len(arrays) > MOST_ARRAYS:
+        raise TypeError(f"launch: {len(arrays)} arrays, but a body takes at most {MOST_ARRAYS}")
+    dtypes = [a.dtype for a in arrays]
+    signature = (types.int64, *(types.Array(from_dtype(dtype), 1, "C") for dtype in dtypes))
+    body.compile(signature)
+    compiled = body.overloads[signature]
+    row = np.zeros(ROW, np.int64)
+    row[:2] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), len(arrays)
+    row[2:2 + 2 * len(arrays)] = [number for dtype in dtypes for number in (id(dtype), dtype.itemsize)]
+    _kept.append(dtypes)
+    _rows[body] = np.concatenate([_rows.get(body, _NOTHING), row])
+
+
+# ---- what is handed to bodies --------------------------------------------------------------------------------------
+
+@functools.lru_cache(maxsize=4096)
+def numbers(*values):
+    """Whole numbers for a body, as an int64 array: the same one every time, so nobody may write to it."""
+    return np.array(values, np.int64)

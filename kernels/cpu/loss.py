@@ -10,15 +10,15 @@ Szegedy et al.: Rethinking the Inception architecture, section 7 (arXiv 1512.005
 import numpy as np
 
 from .array import empty
-from .jit import inner
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 from .mathfun import exp_
 from .softmax import BLOCK, log_softmax_forward
 
 __all__ = ["cross_entropy_forward", "cross_entropy_backward"]
 
 
-@inner
+@part
 def _losses(t, sizes, log_probs, target, weight, smoothing, losses):
     """Losses of the samples t·rows …"""
     C, rows, ignore_index = sizes[0], sizes[1], sizes[2]
@@ -36,7 +36,7 @@ def _losses(t, sizes, log_probs, target, weight, smoothing, losses):
             losses[b] -= spread * total
 
 
-@inner
+@part
 def _gradient(t, sizes, dlosses, log_probs, target, weight, smoothing, dlogits):
     """Gradients of the samples t·rows …"""
     C, rows, ignore_index = sizes[0], sizes[1], sizes[2]
@@ -60,8 +60,8 @@ def _launch(body, log_probs, target, weight, ignore_index, label_smoothing, arra
     B, C = log_probs.shape
     rows = max(1, BLOCK // C)
     weight = np.ones(C, log_probs.dtype) if weight is None else weight
-    launch(body, -(-B // rows), np.array([C, rows, ignore_index]), *(flat(a) for a in arrays), flat(target),
-           flat(weight), np.full(1, label_smoothing, log_probs.dtype), flat(result))
+    launch(body, -(-B // rows), np.array([C, rows, ignore_index]), *arrays, target, weight,
+           np.full(1, label_smoothing, log_probs.dtype), result)
     return result
 
 

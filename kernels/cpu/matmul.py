@@ -17,7 +17,8 @@ from numba import prange
 
 from . import array
 from .jit import kernel, part, specialize
-from .parallel import add_blocks, parallel_for, to_fixed_tuple
+from .launch import launch, numbers, to_fixed_tuple
+from .reduce import add_blocks
 from .simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_store,
                    tile_zero, vector_lanes)
 
@@ -66,10 +67,10 @@ def _pack(b, at, step_k, step_n, depth, columns, packed):
 
 
 @part
-def _one_block(job, numbers, a, b, y, _, __):
+def _one_block(job, given, a, b, y):
     """One block of rows × columns of one product, summed over one block of k; see `matmul` for the numbers."""
     (M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n, m_blocks, mb, n_blocks, nb, k_blocks, kb, batch) = to_fixed_tuple(
-        numbers, 16)
+        given, 16)
     rest, n0 = job // n_blocks, job % n_blocks * nb
     rest, m0 = rest // m_blocks, rest % m_blocks * mb
     i, part_k = rest // k_blocks, rest % k_blocks
@@ -134,14 +135,12 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
         return y
     plan = _plan(batch, M, N, K, lanes_of(a.dtype))
     k_blocks = plan[4]
-    sums = y.reshape(-1) if k_blocks == 1 else array.empty((k_blocks * batch * M * N,), a.dtype)
-    parallel_for(
-        _one_block, batch * plan[0] * plan[2] * k_blocks,
-        (M, N, K, M * K if a.ndim > 2 and batch > 1 else 0, *((1, M) if transpose_a else (K, 1)),
-         K * N if b.ndim > 2 else 0, *((1, K) if transpose_b else (N, 1)), *plan, batch),
-        a.reshape(-1), b.reshape(-1), sums, in_parallel=batch * M * N * K > 500_000)
+    sums = y if k_blocks == 1 else array.empty((k_blocks,) + y.shape, a.dtype)
+    given = numbers(M, N, K, M * K if a.ndim > 2 and batch > 1 else 0, *((1, M) if transpose_a else (K, 1)),
+                    K * N if b.ndim > 2 else 0, *((1, K) if transpose_b else (N, 1)), *plan, batch)
+    launch(_one_block, batch * plan[0] * plan[2] * k_blocks, given, a, b, sums, work=batch * M * N * K // 32)
     if k_blocks > 1:
-        y.reshape(-1)[...] = add_blocks(sums.reshape(k_blocks, -1))
+        add_blocks(sums, y)
     return y
 
 

@@ -13,8 +13,8 @@ Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing s
 import numpy as np
 
 from .array import empty
-from .jit import inner, part
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 
 __all__ = ["batch_norm_forward", "batch_norm_inference", "batch_norm_backward",
            "layer_norm_forward", "layer_norm_backward"]
@@ -45,7 +45,7 @@ def _fold(tile, C, total):
             total[c] += tile[r + c]
 
 
-@inner
+@part
 def _moments(t, sizes, x, partial):
     """partial (blocks, 3, C), block t: shift, Σ (x − shift), Σ (x − shift)² of each channel.
 
@@ -73,7 +73,7 @@ def _moments(t, sizes, x, partial):
     _fold(squares, C, partial[(3 * t + 2) * C:(3 * t + 3) * C])
 
 
-@inner
+@part
 def _normalise(t, sizes, x, mean, scale, bias, y):
     """Block t of y = (x − mean)·scale + bias, negative values zeroed with relu; parameters repeated to a tile."""
     tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
@@ -89,7 +89,7 @@ def _normalise(t, sizes, x, mean, scale, bias, y):
                 result[j] = (part[j] - mean[j]) * scale[j] + bias[j]
 
 
-@inner
+@part
 def _gradient_sums(t, sizes, dy, x, mean, scale, bias, partial):
     """partial (blocks, 2, C), block t: Σ g and Σ g·(x − mean), where g = dy, with relu only where y > 0.
 
@@ -115,7 +115,7 @@ def _gradient_sums(t, sizes, dy, x, mean, scale, bias, partial):
     _fold(products, C, partial[(2 * t + 1) * C:(2 * t + 2) * C])
 
 
-@inner
+@part
 def _input_gradient(t, sizes, dy, x, mean, scale, bias, slope, offset, dx):
     """Block t of dx = g·scale + (x − mean)·slope + offset, with g as in `_gradient_sums`."""
     tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
@@ -143,8 +143,8 @@ def _apply(x, mean, rstd, weight, bias, relu):
     C = x.shape[1]
     tile, block, blocks = _cut(x.size, C)
     y = empty(x.shape, x.dtype)
-    launch(_normalise, blocks, np.array([C, tile, block, relu]), flat(x), _repeat(mean, tile),
-           *_scale_and_bias(rstd, weight, bias, tile), flat(y))
+    launch(_normalise, blocks, np.array([C, tile, block, relu]), x, _repeat(mean, tile),
+           *_scale_and_bias(rstd, weight, bias, tile), y)
     return y
 
 
@@ -157,7 +157,7 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
     partial = np.empty((blocks, 3, C), x.dtype)
-    launch(_moments, blocks, np.array([C, tile, block]), flat(x), flat(partial))
+    launch(_moments, blocks, np.array([C, tile, block]), x, partial)
     shift, first, second = partial.astype(np.float64).transpose(1, 0, 2)             # (blocks, C) each
     count = np.full((blocks, 1), block // C, np.float64)                             # (blocks, 1) rows of each block
     count[-1] = M - (blocks - 1) * (block // C)
@@ -185,21 +185,21 @@ def batch_norm_backward(dy, x, mean, rstd, weight, bias, relu=False):
     """
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
-    given = (np.array([C, tile, block, relu]), flat(dy), flat(x), _repeat(mean, tile),
+    given = (np.array([C, tile, block, relu]), dy, x, _repeat(mean, tile),
              *_scale_and_bias(rstd, weight, bias, tile))
     partial = np.empty((blocks, 2, C), x.dtype)
-    launch(_gradient_sums, blocks, *given, flat(partial))
+    launch(_gradient_sums, blocks, *given, partial)
     dbias, dweight = partial.sum(axis=0, dtype=np.float64)                           # (C,) each
     rstd = rstd.astype(np.float64)
     dweight *= rstd
     scale = rstd if weight is None else rstd * weight                                # (C,)
     slope, offset = ((-scale * a).astype(x.dtype) for a in (rstd * dweight / M, dbias / M))
     dx = empty(x.shape, x.dtype)
-    launch(_input_gradient, blocks, *given, _repeat(slope, tile), _repeat(offset, tile), flat(dx))
+    launch(_input_gradient, blocks, *given, _repeat(slope, tile), _repeat(offset, tile), dx)
     return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
 
-@inner
+@part
 def _layer_norm(t, sizes, x, weight, bias, eps, y, mean, rstd):
     """Rows t·rows … of y, mean and rstd."""
     D, rows = len(weight), sizes[0]
@@ -220,7 +220,7 @@ def _layer_norm(t, sizes, x, weight, bias, eps, y, mean, rstd):
         mean[i], rstd[i] = m, r
 
 
-@inner
+@part
 def _layer_norm_backward(t, sizes, dy, x, mean, rstd, weight, dx, partial):
     """Rows t·rows … of dx; partial (blocks, 2, D): Σ dy·x̂ and Σ dy over them."""
     D, rows = len(weight), sizes[0]
@@ -252,8 +252,8 @@ def layer_norm_forward(x, weight, bias, eps):
     weight = np.ones(D, x.dtype) if weight is None else weight
     bias = np.zeros(D, x.dtype) if bias is None else bias
     rows = max(1, BLOCK // D)
-    launch(_layer_norm, -(-M // rows), np.array([rows]), flat(x), flat(weight), flat(bias), np.full(1, eps, x.dtype),
-           flat(y), mean, rstd)
+    launch(_layer_norm, -(-M // rows), np.array([rows]), x, weight, bias, np.full(1, eps, x.dtype),
+           y, mean, rstd)
     return y, mean, rstd
 
 
@@ -270,7 +270,7 @@ def layer_norm_backward(dy, x, mean, rstd, weight):
     dx = empty(x.shape, x.dtype)
     blocks = -(-M // rows)
     partial = np.empty((blocks, 2, D), x.dtype)
-    launch(_layer_norm_backward, blocks, np.array([rows]), flat(dy), flat(x), flat(mean), flat(rstd), flat(weight),
-           flat(dx), flat(partial))
+    launch(_layer_norm_backward, blocks, np.array([rows]), dy, x, mean, rstd, weight,
+           dx, partial)
     dweight, dbias = partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
     return dx, dweight, dbias

@@ -7,12 +7,12 @@ import numpy as np
 
 from ..reference import optimizer as spec
 from ..reference.optimizer import __all__
-from .jit import inner
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 from .loops import BLOCK, blocks
 
 
-@inner
+@part
 def _plain_sgd_body(t, numbers, p, g):
     lr, weight_decay = numbers[0], numbers[1]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
@@ -21,7 +21,7 @@ def _plain_sgd_body(t, numbers, p, g):
         p[i] -= lr * (g[i] + weight_decay * p[i])
 
 
-@inner
+@part
 def _sgd_body(t, numbers, p, g, b):
     lr, weight_decay, keep, take, of_g, of_b = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
@@ -35,17 +35,17 @@ def _sgd_body(t, numbers, p, g, b):
 
 def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, first):
     if momentum_buffer is None:
-        launch(_plain_sgd_body, blocks(p.size), np.array([lr[0], weight_decay], p.dtype), p, flat(g))
+        launch(_plain_sgd_body, blocks(p.size), np.array([lr[0], weight_decay], p.dtype), p, g)
         return
     if first:
         momentum_buffer[...] = 0  # 0 · b would keep a NaN that was there
     keep, take = (0, 1) if first else (momentum, 1 - dampening)
     of_g, of_b = (1, momentum) if nesterov else (0, 1)
     numbers = np.array([lr[0], weight_decay, keep, take, of_g, of_b], p.dtype)
-    launch(_sgd_body, blocks(p.size), numbers, p, flat(g), momentum_buffer)
+    launch(_sgd_body, blocks(p.size), numbers, p, g, momentum_buffer)
 
 
-@inner
+@part
 def _adam_body(t, numbers, p, g, m, v):
     shrink, decay, rate = numbers[0], numbers[1], numbers[2]
     take1, keep2, take2, scale2, eps = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
@@ -70,10 +70,10 @@ def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled):
         (1 - beta2 ** t) ** -0.5,
         eps,
     ], p.dtype)
-    launch(_adam_body, blocks(p.size), numbers, p, flat(g), m, v)
+    launch(_adam_body, blocks(p.size), numbers, p, g, m, v)
 
 
-@inner
+@part
 def _lerp_body(t, weight, average, p):
     w = weight[0]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
@@ -83,7 +83,7 @@ def _lerp_body(t, weight, average, p):
 
 
 def lerp_step(average, p, weight):
-    launch(_lerp_body, blocks(p.size), np.array([weight], p.dtype), average, flat(p))
+    launch(_lerp_body, blocks(p.size), np.array([weight], p.dtype), average, p)
 
 
 for _function in (sgd_step, adam_step, lerp_step):

@@ -13,8 +13,8 @@ from numba import prange
 
 from ..windows import adaptive_windows, average_windows, pooled_size
 from .array import empty
-from .jit import inner, kernel, part
-from .launch import flat, launch
+from .jit import kernel, part
+from .launch import launch
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
            "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward"]
@@ -64,7 +64,7 @@ def _max_of_window(x, image, top, left, sizes, y, indices):
                     y[c], indices[c] = pixel[c] if better else y[c], index if better else indices[c]
 
 
-@inner
+@part
 def _max_pool(t, sizes, x, y, indices):
     """Row t of the output, counted over all images. sizes: H W C, Ho Wo, kernel, stride, padding, dilation."""
     H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -99,7 +99,7 @@ def _max_pool_plain(x, kernel_size, stride, padding, dilation, y, indices):
                     y[n, i, j, c], indices[n, i, j, c] = best, where
 
 
-@inner
+@part
 def _max_pool_backward(n, sizes, dy, indices, dx):
     """Image n. sizes: pixels of the input, pixels of the output, C."""
     P, Q, C = sizes[0], sizes[1], sizes[2]
@@ -110,7 +110,7 @@ def _max_pool_backward(n, sizes, dy, indices, dx):
             image[indices[q + c] * C + c] += dy[q + c]
 
 
-@inner
+@part
 def _gather(n, sizes, g, indices, z):
     """Image n. sizes as in `_max_pool_backward`."""
     P, Q, C = sizes[0], sizes[1], sizes[2]
@@ -120,7 +120,7 @@ def _gather(n, sizes, g, indices, z):
             z[q + c] = image[indices[q + c] * C + c]
 
 
-@inner
+@part
 def _average(t, sizes, rows, columns, divisors, x, y):
     """Row t of the output, counted over all images. Pixels of a window are added four at a time."""
     H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -146,7 +146,7 @@ def _average(t, sizes, rows, columns, divisors, x, y):
             out[c] /= divisor
 
 
-@inner
+@part
 def _average_backward(n, sizes, rows, columns, divisors, dy, dx):
     """Image n. sizes as in `_average`."""
     H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -179,7 +179,7 @@ def max_pool2d_forward(x, kernel_size, stride, padding, dilation, ceil_mode):
     """
     y, indices = _outputs(x, kernel_size, stride, padding, dilation, ceil_mode)
     sizes = np.array([*x.shape[1:], *y.shape[1:3], *kernel_size, *stride, *padding, *dilation])
-    launch(_max_pool, y.shape[0] * y.shape[1], sizes, flat(x), flat(y), flat(indices))
+    launch(_max_pool, y.shape[0] * y.shape[1], sizes, x, y, indices)
     return y, indices
 
 
@@ -198,7 +198,7 @@ def max_pool2d_backward(dy, indices, x_shape):
     N, H, W, C = x_shape
     dx = empty(x_shape, dy.dtype)
     sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
-    launch(_max_pool_backward, N, sizes, flat(dy), flat(indices), flat(dx))
+    launch(_max_pool_backward, N, sizes, dy, indices, dx)
     return dx
 
 
@@ -207,7 +207,7 @@ def max_pool2d_gather(g, indices):
     N, H, W, C = g.shape
     z = empty(indices.shape, g.dtype)
     sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
-    launch(_gather, N, sizes, flat(g), flat(indices), flat(z))
+    launch(_gather, N, sizes, g, indices, z)
     return z
 
 
@@ -222,8 +222,8 @@ def avg_pool2d_forward(x, kernel_size, stride, padding, ceil_mode, count_include
 
 def _averages(x, rows, columns, divisors):
     y = empty((x.shape[0], len(rows), len(columns), x.shape[3]), x.dtype)
-    launch(_average, y.shape[0] * y.shape[1], np.array([*x.shape[1:], *y.shape[1:3]]), flat(rows), flat(columns),
-           flat(divisors.astype(x.dtype)), flat(x), flat(y))
+    launch(_average, y.shape[0] * y.shape[1], np.array([*x.shape[1:], *y.shape[1:3]]), rows, columns,
+           divisors.astype(x.dtype), x, y)
     return y
 
 
@@ -239,8 +239,8 @@ def avg_pool2d_backward(dy, x_shape, kernel_size, stride, padding, ceil_mode, co
 
 def _averages_backward(dy, x_shape, rows, columns, divisors):
     dx = empty(x_shape, dy.dtype)
-    launch(_average_backward, x_shape[0], np.array([*x_shape[1:], *dy.shape[1:3]]), flat(rows), flat(columns),
-           flat(divisors.astype(dy.dtype)), flat(dy), flat(dx))
+    launch(_average_backward, x_shape[0], np.array([*x_shape[1:], *dy.shape[1:3]]), rows, columns,
+           divisors.astype(dy.dtype), dy, dx)
     return dx
 
 

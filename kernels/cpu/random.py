@@ -10,8 +10,8 @@ import numpy as np
 from ..reference import random as spec
 from ..reference.random import __all__
 from .array import empty
-from .jit import inner, precise
-from .launch import flat, launch
+from .jit import part, precise
+from .launch import launch
 
 u32, u64 = np.uint32, np.uint64
 M0, M2 = (u64(m) for m in spec.MULTIPLIERS)
@@ -31,7 +31,7 @@ def _philox(block, seed):
     return c0, c1, c2, c3
 
 
-@inner
+@part
 def _words_body(t, seed, offset, words):
     """The words of some blocks, one after the other; `words` has a whole number of blocks."""
     start = offset[0] + u64(t * BLOCKS)
@@ -41,12 +41,12 @@ def _words_body(t, seed, offset, words):
         w[4 * j], w[4 * j + 1], w[4 * j + 2], w[4 * j + 3] = _philox(start + u64(j), key)
 
 
-@inner
+@part
 def _53_bits(high, low):
     return np.float64((u64(high) >> u64(5) << u64(26)) + (u64(low) >> u64(6)))
 
 
-@inner
+@part
 def _uniform_body_32(t, words, y):
     begin, end = 4 * t * BLOCKS, min(4 * (t + 1) * BLOCKS, y.size)
     w, o = words[begin:end], y[begin:end]
@@ -54,7 +54,7 @@ def _uniform_body_32(t, words, y):
         o[i] = np.float32(np.int32(w[i] >> u32(8))) * np.float32(2.0**-24)
 
 
-@inner
+@part
 def _uniform_body_64(t, words, y):
     begin, end = 4 * t * BLOCKS, min(4 * (t + 1) * BLOCKS, y.size)
     w, o = words[2 * begin:2 * end], y[begin:end]
@@ -62,14 +62,14 @@ def _uniform_body_64(t, words, y):
         o[i] = _53_bits(w[2 * i], w[2 * i + 1]) * 2.0**-53
 
 
-@inner
+@part
 def _pair(v, u):
     """Two normals of v in (0, 1] and u in [0, 1) (Box & Muller)"""
     r = math.sqrt(-2.0 * math.log(v))
     return r * math.cos(2.0 * math.pi * u), r * math.sin(2.0 * math.pi * u)
 
 
-@inner
+@part
 def _normal_body_32(t, words, y):
     """y has an even size"""
     for j in range(2 * t * BLOCKS, min(2 * (t + 1) * BLOCKS, y.size // 2)):
@@ -77,7 +77,7 @@ def _normal_body_32(t, words, y):
         y[2 * j], y[2 * j + 1] = a, b
 
 
-@inner
+@part
 def _normal_body_64(t, words, y):
     """y has an even size"""
     for j in range(2 * t * BLOCKS, min(2 * (t + 1) * BLOCKS, y.size // 2)):
@@ -85,7 +85,7 @@ def _normal_body_64(t, words, y):
         y[2 * j], y[2 * j + 1] = _pair(v, _53_bits(words[4 * j + 2], words[4 * j + 3]) * 2.0**-53)
 
 
-@inner
+@part
 def _dropout_body(t, scale, limit, seed, offset, x, y):
     """A number is kept if the upper 24 bits of its word are at least `limit`."""
     start, key, factor, least = offset[0] + u64(t * BLOCKS), seed[0], scale[0], limit[0]
@@ -108,7 +108,7 @@ def _draw(body, shape, seed, offset, dtype):
     even = size + size % 2
     blocks = -(-even * (2 if dtype == np.float64 else 1) // 4)
     words = empty((4 * blocks,), np.uint32)
-    launch(_words_body, -(-blocks // BLOCKS), flat(seed), flat(offset), words)
+    launch(_words_body, -(-blocks // BLOCKS), seed, offset, words)
     y = empty((even,), dtype)
     launch(body, _tasks(even), words, y)
     return y[:size].reshape(shape)
@@ -128,7 +128,7 @@ def dropout(x, p, seed, offset, out=None):
     y = out if out is not None and out.flags.carray else empty(x.shape, x.dtype)
     limit = np.array([min(math.ceil(p * 2**24), 2**24)], np.uint32)  # (word >> 8) · 2⁻²⁴ ≥ p, in whole numbers
     scale = np.array([1 / (1 - p) if p < 1 else 0], x.dtype)
-    launch(_dropout_body, _tasks(x.size), scale, limit, flat(seed), flat(offset), flat(x), flat(y))
+    launch(_dropout_body, _tasks(x.size), scale, limit, seed, offset, x, y)
     if out is not None and out is not y:
         out[...] = y
     return y if out is None else out

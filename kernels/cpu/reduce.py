@@ -16,8 +16,8 @@ import numpy as np
 from ..reference import reduce as spec
 from ..reference.reduce import __all__
 from .array import empty
-from .jit import inner, specialize
-from .launch import flat, launch
+from .jit import part, specialize
+from .launch import launch, numbers
 from .loops import BLOCK
 from .mathfun import maximum_, minimum_
 
@@ -53,12 +53,12 @@ def _column_body(t, sizes, x, y):
                 result[c] = f(result[c], p[c])
 
 
-@inner
+@part
 def _add(a, b):
     return a + b
 
 
-@inner
+@part
 def _mul(a, b):
     return a * b
 
@@ -66,7 +66,7 @@ def _mul(a, b):
 @functools.cache
 def _bodies(name):
     f = {"sum": _add, "prod": _mul, "amax": maximum_, "amin": minimum_}[name]
-    return specialize(_row_body, name + "_rows", inner, f=f), specialize(_column_body, name + "_columns", inner, f=f)
+    return specialize(_row_body, name + "_rows", part, f=f), specialize(_column_body, name + "_columns", part, f=f)
 
 
 def _groups(shape, axes):
@@ -105,7 +105,7 @@ def _plan(shape, axes, keepdims):
 def _reduce(name, x, axes, keepdims):
     shape, stages = _plan(x.shape, tuple(axes), bool(keepdims))
     rows, columns = _bodies(name)
-    y = flat(x)
+    y = x
     for (outer, pieces, inner), tasks, sizes in stages:
         y, x = empty((outer * pieces * inner,), y.dtype), y
         launch(rows if inner == 1 else columns, tasks, sizes, x, y)
@@ -113,6 +113,12 @@ def _reduce(name, x, axes, keepdims):
             wide = np.float64 if name in ("sum", "prod") else y.dtype
             y = _COMBINE[name].reduce(y.reshape(outer, pieces, inner), axis=1, dtype=wide).astype(y.dtype).reshape(-1)
     return y.reshape(shape) if stages else y.reshape(shape).copy()
+
+
+def add_blocks(blocks, total):
+    """total = the sums of several blocks of work, (blocks, …), added in order."""
+    launch(_bodies("sum")[1], 1, numbers(len(blocks), 1, len(blocks), 1, 1, total.size), blocks, total)
+    return total
 
 
 _COMBINE = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
@@ -162,7 +168,7 @@ def _arg_body(t, sizes, x, y):
 
 @functools.cache
 def _arg_kernel(name):
-    return specialize(_arg_body, name, inner, f={"argmax": maximum_, "argmin": minimum_}[name])
+    return specialize(_arg_body, name, part, f={"argmax": maximum_, "argmin": minimum_}[name])
 
 
 def _arg(name, x, axis, keepdims):
@@ -170,7 +176,7 @@ def _arg(name, x, axis, keepdims):
     outer, R, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1:])
     a_task = max(1, BLOCK // (R * inner))
     y = empty((outer * inner,), np.int64)
-    launch(_arg_kernel(name), -(-outer // a_task), np.array([R, inner, a_task, outer], np.int64), flat(x), y)
+    launch(_arg_kernel(name), -(-outer // a_task), np.array([R, inner, a_task, outer], np.int64), x, y)
     return y.reshape((*x.shape[:axis], *([1] if keepdims else []), *x.shape[axis + 1:]))
 
 

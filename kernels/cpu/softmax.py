@@ -7,8 +7,8 @@ Bridle: Probabilistic interpretation of feedforward classification network outpu
 import numpy as np
 
 from .array import empty
-from .jit import inner
-from .launch import flat, launch
+from .jit import part
+from .launch import launch
 from .mathfun import exp_
 from .shuffle import largest
 
@@ -17,7 +17,7 @@ __all__ = ["softmax_forward", "log_softmax_forward", "softmax_backward", "log_so
 BLOCK = 16384  # numbers a thread takes at a time, about
 
 
-@inner
+@part
 def _softmax(t, sizes, x, y):
     """Rows t·rows … of the softmax, or of its logarithm."""
     M, D, rows, logarithm = sizes[0], sizes[1], sizes[2], sizes[3]
@@ -43,7 +43,7 @@ def _softmax(t, sizes, x, y):
                 result[j] *= inverse
 
 
-@inner
+@part
 def _softmax_backward(t, sizes, dy, y, dx):
     """Rows t·rows … of the gradient of the softmax, or of its logarithm."""
     M, D, rows, logarithm = sizes[0], sizes[1], sizes[2], sizes[3]
@@ -65,7 +65,7 @@ def _softmax_backward(t, sizes, dy, y, dx):
 def _launch(body, logarithm, *arrays):
     M, D = arrays[0].shape
     rows = max(1, BLOCK // max(1, D))
-    launch(body, -(-M // rows), np.array([M, D, rows, logarithm]), *(flat(a) for a in arrays))
+    launch(body, -(-M // rows), np.array([M, D, rows, logarithm]), *arrays)
     return arrays[-1]
 
 

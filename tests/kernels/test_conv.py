@@ -155,13 +155,13 @@ def test_the_cases_enter_every_path(monkeypatch):
     seen = set()
 
     def spy(module, describe):
-        run = module.parallel_for
+        run = module.launch
 
         def record(body, jobs, given, *arrays, **options):
             seen.update(describe(body.py_func.__qualname__, list(given), jobs))
             return run(body, jobs, given, *arrays, **options)
 
-        monkeypatch.setattr(module, "parallel_for", record)
+        monkeypatch.setattr(module, "launch", record)
 
     def of_direct(body, given, jobs):
         lanes, K, G, tall, band, scratch = direct.lanes_of(np.dtype(np.float32)), given[7], given[3], *given[20:]

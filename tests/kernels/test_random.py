@@ -7,6 +7,7 @@ import pytest
 
 from tinyattn import kernels
 from tinyattn.kernels.cpu import random as compiled
+from tinyattn.kernels.cpu.launch import launch
 from tinyattn.kernels.reference import random as specification
 
 SEED, OFFSET = np.array([0x0123456789ABCDEF], np.uint64), np.array([2**32 - 3], np.uint64)
@@ -48,7 +49,7 @@ def python_words(seed, block):
 def test_the_compiled_generator_word_for_word():
     assert python_words(0, 0) == words_of(KNOWN[0][2])
     words = np.empty(4 * 9, np.uint32)
-    compiled._words_body(0, SEED, OFFSET, words)
+    launch(compiled._words_body, 1, SEED, OFFSET, words)
     expected = [word for block in range(9) for word in python_words(int(SEED[0]), int(OFFSET[0]) + block)]
     assert words.tolist() == expected
 

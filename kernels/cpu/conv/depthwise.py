@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import array
 from ..jit import part
-from ..parallel import add_blocks, parallel_for, to_fixed_tuple
+from ..launch import launch, numbers, to_fixed_tuple
+from ..reduce import add_blocks
 from ..simd import (clear_run, copy_run, lanes_of, multiply_add, multiply_add_lanes, tile_add, tile_load, tile_store,
                     tile_zero, vector_lanes)
 from . import direct
@@ -32,9 +33,9 @@ def pack(w):
 
 
 @part
-def _one_band(job, numbers, x, w, bias, y, _):
+def _one_band(job, given, x, w, bias, y):
     """One band of rows of one image; the numbers are those of `convolve`."""
-    (_, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j, band) = to_fixed_tuple(numbers, 19)
+    (_, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j, band) = to_fixed_tuple(given, 19)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows, V = min(band, Ho - i0), vector_lanes(x)
@@ -63,8 +64,8 @@ def convolve(x, packed, bias, y, image, outputs, taps, layout):
     R, S, sh, sw, _, _, dh, dw = taps
     columns = (max(Wo, PIXELS) - 1) * sw + (S - 1) * dw + 1
     band = direct.band_rows(N, Ho, sh, columns * C, (R - 1) * dh + 1)
-    parallel_for(_one_band, N * -(-Ho // band), (N, H, W, C, Ho, Wo, *taps, *layout, band),
-                 x.reshape(-1), packed, bias.reshape(-1), y.reshape(-1))
+    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, C, Ho, Wo, *taps, *layout, band), x, packed, bias, y,
+           work=N * Ho * Wo * C * R * S // 8)
 
 
 def forward(x, w, b, stride, padding, dilation, y):
@@ -81,9 +82,9 @@ def backward_input(dy, w, stride, padding, dilation, dx):
 
 
 @part
-def _one_block(job, numbers, dy, x, totals, ones, _):
+def _one_block(job, given, dy, x, totals, ones):
     """totals[job]: dw as [r][s][c] and then db, summed over one block of the images."""
-    (N, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, band, blocks) = to_fixed_tuple(numbers, 16)
+    (N, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, band, blocks) = to_fixed_tuple(given, 16)
     V, bands = vector_lanes(x), (Ho + band - 1) // band
     Cp, columns = (C + V - 1) // V * V, (Wo - 1) * sw + (S + TAPS) * dw + 1
     scratch = np.empty(((band - 1) * sh + (R - 1) * dh + 1) * columns * C + V, x.dtype)
@@ -122,9 +123,9 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation):
     band = direct.band_rows(N, Ho, stride[0], columns * C, (R - 1) * dilation[0] + 1)
     blocks = max(1, min(N * -(-Ho // band), BLOCKS))
     totals = array.empty((blocks, R * S + 1, -(-C // V) * V), x.dtype)
-    parallel_for(_one_block, blocks, (N, H, W, C, Ho, Wo, R, S, *stride, *padding, *dilation, band, blocks),
-                 dy.reshape(-1), x.reshape(-1), totals.reshape(-1), np.ones(1, x.dtype))
-    total = add_blocks(totals)
+    launch(_one_block, blocks, numbers(N, H, W, C, Ho, Wo, R, S, *stride, *padding, *dilation, band, blocks),
+           dy, x, totals, np.ones(1, x.dtype), work=N * Ho * Wo * C * R * S // 8)
+    total = add_blocks(totals, array.empty(totals.shape[1:], x.dtype))
     dweight = array.empty(w_shape, x.dtype)
     dweight[...] = total[:-1, :C].T.reshape(w_shape)
     return dweight, total[-1, :C].copy()

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from ..jit import part, specialize
-from ..parallel import parallel_for, to_fixed_tuple
+from ..launch import launch, numbers, to_fixed_tuple
 from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_load, tile_store,
                     vector_lanes)
 
@@ -89,10 +89,10 @@ _short_narrow = specialize(_panel, "_short_narrow", part, ROWS=SHORT, VECTORS=1)
 
 
 @part
-def _one_band(job, numbers, x, w, bias, y, _):
+def _one_band(job, given, x, w, bias, y):
     """One band of rows of one image. Everything is flat; see `convolve` for the numbers."""
     (_, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j,
-     tall, band, scratch_size) = to_fixed_tuple(numbers, 23)
+     tall, band, scratch_size) = to_fixed_tuple(given, 23)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows = min(band, Ho - i0)
@@ -148,8 +148,8 @@ def convolve(x, packed, bias, y, image, outputs, taps, layout):
     band = band_rows(N, Ho, sh, row_numbers, reach)
     inside = ph == pw == 0 and Wo >= height and (Ho - 1) * sh + reach <= H and columns <= W
     size = 0 if inside else ((band - 1) * sh + reach) * row_numbers
-    parallel_for(_one_band, N * -(-Ho // band), (N, H, W, G, C, Ho, Wo, K, *taps, *layout, tall, band, size),
-                 x.reshape(-1), packed, bias, y.reshape(-1))
+    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, G, C, Ho, Wo, K, *taps, *layout, tall, band, size),
+           x, packed, bias, y, work=N * Ho * Wo * G * K * R * S * C // 32)
 
 
 def padded_bias(b, G, K, dtype):

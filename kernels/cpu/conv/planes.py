@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..jit import part
-from ..parallel import parallel_for, to_fixed_tuple
+from ..launch import launch, numbers, to_fixed_tuple
 from ..simd import clear_run, lanes_of, multiply_add, put, take, tile_store, tile_zero, vector_lanes
 from .direct import SCRATCH
 
@@ -22,9 +22,9 @@ ROW = 8
 
 
 @part
-def _one_band(job, numbers, x, w, bias, y, _):
+def _one_band(job, given, x, w, bias, y):
     """One band of rows of one image; the numbers are those of `convolve`."""
-    _, H, W, C, Ho, Wo, K, R, S, ph, pw, dh, dw, band = to_fixed_tuple(numbers, 14)
+    _, H, W, C, Ho, Wo, K, R, S, ph, pw, dh, dw, band = to_fixed_tuple(given, 14)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows, V = min(band, Ho - i0), vector_lanes(x)
@@ -71,8 +71,8 @@ def _convolve(x, w, b, padding, dilation, y):
     (N, H, W, C), (K, _, R, S), (_, Ho, Wo, _) = x.shape, w.shape, y.shape
     columns, reach = Wo + (S - 1) * dilation[1], (R - 1) * dilation[0]
     band = max(1, min(Ho, SCRATCH // (columns * C) - reach, math.ceil(Ho * N / 16)))
-    parallel_for(_one_band, N * -(-Ho // band), (N, H, W, C, Ho, Wo, K, R, S, *padding, *dilation, band),
-                 x.reshape(-1), w.reshape(-1), np.zeros(K, x.dtype) if b is None else b, y.reshape(-1))
+    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, C, Ho, Wo, K, R, S, *padding, *dilation, band),
+           x, w, np.zeros(K, x.dtype) if b is None else b, y, work=N * Ho * Wo * K * R * S * C // 16)
 
 
 def forward(x, w, b, padding, dilation, y):

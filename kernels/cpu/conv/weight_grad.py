@@ -21,7 +21,8 @@ import numpy as np
 
 from .. import array
 from ..jit import part, specialize
-from ..parallel import add_blocks, parallel_for, to_fixed_tuple
+from ..launch import launch, numbers, to_fixed_tuple
+from ..reduce import add_blocks
 from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_add, tile_store, tile_zero,
                     vector_lanes)
 from .direct import SCRATCH, pad_rows
@@ -159,10 +160,10 @@ def _one_chunk(dy, x, image, outputs, taps, plan, first, units, scratch, dy_scra
 
 
 @part
-def _one_block(job, numbers, dy, x, totals, _, __):
+def _one_block(job, given, dy, x, totals):
     """totals[job]: the sum over one block of the images; see `_plan` for the numbers."""
     (N, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, band, unit, few, by_rows,
-     together, scratch_size, dy_size, blocks, size) = to_fixed_tuple(numbers, 25)
+     together, scratch_size, dy_size, blocks, size) = to_fixed_tuple(given, 25)
     image, outputs, taps = (N, H, W, G, C), (Ho, Wo, K), (R, S, sh, sw, ph, pw, dh, dw)
     units = N * ((Ho + band - 1) // band)
     first, last = job * units // blocks, (job + 1) * units // blocks
@@ -177,7 +178,7 @@ def _one_block(job, numbers, dy, x, totals, _, __):
 
 def _collect(totals, G, K, C, R, S, V, runs, few, dweight, db):
     """Add the blocks' sums (blocks, size) in order, and lay them out as dw (K·G, C, R, S) and db (K·G,)."""
-    total = add_blocks(totals)
+    total = add_blocks(totals, array.empty(totals.shape[1:], totals.dtype))
     Kp, T, dweight = -(-K // V) * V, C * R * S, dweight.reshape(G, K, C, R, S)
     if few:
         filters = total[:G * K * T].reshape(G, K, runs, R, S // runs, C)  # a run is (S, C) or C numbers
@@ -226,8 +227,8 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     few, blocks, size = plan[2], *plan[-2:]
     totals = array.empty((blocks, size), x.dtype)
     dweight, db = array.empty(w_shape, x.dtype), array.empty((w_shape[0],), x.dtype)
-    parallel_for(_one_block, blocks, (*image, *outputs, *taps, *plan),
-                 dy.reshape(-1), x.reshape(-1), totals.reshape(-1))
+    launch(_one_block, blocks, numbers(*image, *outputs, *taps, *plan), dy, x, totals,
+           work=N * dy.shape[1] * dy.shape[2] * w_shape[0] * C * R * S // 32)
     runs = 1 if dilation[1] == 1 and groups == 1 else S
     _collect(totals, groups, K, C, R, S, lanes_of(x.dtype), runs, few, dweight, db)
     return dweight, db
