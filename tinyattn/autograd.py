@@ -11,6 +11,7 @@ Because ``backward`` is written with operations too, it can itself be recorded (
 that gradients of gradients need. (Griewank & Walther, *Evaluating Derivatives*, SIAM 2008, ch. 3 and 5.)
 """
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -252,12 +253,14 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     Hessian-vector product: ``(g,) = ta.grad(loss, x, create_graph=True); (hv,) = ta.grad(g, x, grad_outputs=v)``.
     Raises RuntimeError if an input took no part in the outputs, unless `allow_unused` (then its place is None).
     """
-    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    outputs, inputs = (tuple(x) if isinstance(x, Iterable) and not isinstance(x, Tensor) else (x,) for x in (outputs, inputs))
     if grad_outputs is None or isinstance(grad_outputs, Tensor):
         grad_outputs = (grad_outputs,) * (len(outputs) if grad_outputs is None else 1)
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(grad_outputs)} grad_outputs given for {len(outputs)} outputs")
+    for x in outputs + inputs:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: outputs and inputs must be Tensors or sequences of them, got {type(x).__name__}")
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"grad: input {i} of shape {x.shape} does not require a gradient; "

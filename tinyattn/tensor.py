@@ -77,6 +77,8 @@ class Tensor:
 
     def size(self, dim=None):
         """Its shape, or the length of axis `dim`."""
+        if dim is not None and not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: dim {dim} is out of range for a tensor with {self.ndim} axes")
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self):
@@ -263,7 +265,11 @@ def tensor(data, dtype=None, device="cpu", requires_grad=False):
     check_device(device, "tensor")
     if isinstance(data, Tensor):
         data = data.data
-    array = np.array(data, dtype=None if dtype is None else checked_dtype(dtype, "tensor"), order="K")
+    dtype = None if dtype is None else checked_dtype(dtype, "tensor")
+    try:
+        array = np.array(data, dtype=dtype, order="K")
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"tensor: cannot make an array of {data!r:.80}; expected numbers, in lists of equal lengths") from None
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:
         raise TypeError(f"tensor: cannot hold values of dtype {array.dtype}; expected numbers (float32, float64, "
                         "integers or booleans): pass dtype=np.float32 to convert")

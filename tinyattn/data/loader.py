@@ -11,6 +11,7 @@ import collections
 import concurrent.futures
 import contextlib
 import itertools
+import numbers
 import sys
 
 import numpy as np
@@ -28,6 +29,20 @@ def to_tensors(images, labels):
 def to_arrays(images, labels):
     """Collate as the two ndarrays they are."""
     return images, labels
+
+
+def _images_and_labels(dataset):
+    """The two arrays of a data set, or of a pair. TypeError, with the repair, for anything else."""
+    if not isinstance(dataset, tuple) and hasattr(dataset, "images") and hasattr(dataset, "labels"):
+        dataset = dataset.images, dataset.labels
+    if not isinstance(dataset, tuple) or len(dataset) != 2:
+        raise TypeError("DataLoader: expected a data set with .images and .labels, or the pair (images, labels), got "
+                        f"{type(dataset).__name__}")
+    for name, array in zip(("images", "labels"), dataset):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"DataLoader: {name} must be an array, got {type(array).__name__}; "
+                            + ("use .numpy()" if hasattr(array, "numpy") else "use np.asarray(…)"))
+    return dataset
 
 
 def _ahead(make, items, workers, depth):
@@ -71,10 +86,19 @@ class DataLoader:
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, drop_last=False, transform=None, seed=0, num_workers=1,
                  prefetch_factor=2, collate=to_tensors):
-        images, labels = dataset if isinstance(dataset, tuple) else (dataset.images, dataset.labels)
+        images, labels = _images_and_labels(dataset)
         if images.ndim != 4 or labels.shape != images.shape[:1]:
             raise ValueError(f"DataLoader: images have shape {images.shape} and labels {labels.shape}, "
                              "expected (N, C, H, W) and (N,)")
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"DataLoader: labels must be integers, got {labels.dtype}; use labels.astype(np.int64)")
+        for name, value in (("batch_size", batch_size), ("num_workers", num_workers), ("prefetch_factor", prefetch_factor),
+                            ("seed", seed)):
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+                raise TypeError(f"DataLoader: {name} must be an int, got {value!r}")
+        for name, value in (("transform", transform), ("collate", collate)):
+            if not callable(value) and not (value is None and name == "transform"):
+                raise TypeError(f"DataLoader: {name} must be a function, got {type(value).__name__}")
         if batch_size < 1 or num_workers < 0 or prefetch_factor < 1:
             raise ValueError(f"DataLoader: batch_size {batch_size}, num_workers {num_workers}, prefetch_factor "
                              f"{prefetch_factor}; expected at least 1, 0 and 1")
@@ -134,6 +158,8 @@ class DataLoader:
 
         Raises ValueError where the state cannot be of this data set and batch size.
         """
+        if not isinstance(state, dict) or not {"seed", "epoch", "position", "batch_size"} <= set(state):
+            raise ValueError(f"DataLoader: expected a state as state_dict() gives it, got {state!r:.80}")
         if int(state["batch_size"]) != self.batch_size or not 0 <= int(state["position"]) <= len(self):
             raise ValueError(f"DataLoader: the state stands at batch {state['position']} of batch size "
                              f"{state['batch_size']}; this loader has {len(self)} batches of size {self.batch_size}")

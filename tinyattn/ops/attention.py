@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import same_dtype, tensor_argument
+from .arguments import float_argument, probability, real, same_dtype, tensor_argument
 from .elementwise import exp, where
 from .random import dropout
 from .shape import broadcast_shape, unbroadcast
@@ -88,10 +88,11 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     A query that may see no key gets 0 (PyTorch's fused kernels do the same). ValueError for shapes that do not fit.
     """
     caller = "scaled_dot_product_attention"
-    same_dtype(caller, query=query, key=key, value=value)
     for name, x in (("query", query), ("key", key), ("value", value)):
-        if x.ndim < 2:
+        if float_argument(x, caller, name).ndim < 2:
             raise ValueError(f"{caller}: {name} has shape {x.shape}, expected (…, tokens, features)")
+    same_dtype(caller, query=query, key=key, value=value)
+    probability(dropout_p, caller, "dropout_p")
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ValueError(f"{caller}: shapes do not fit: query {query.shape}, key {key.shape}, value {value.shape}; expected "
                          "(…, T, D), (…, S, D) and (…, S, E)")
@@ -101,7 +102,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     batch = broadcast_shape(caller, query.shape[:-2], key.shape[:-2], value.shape[:-2])
     q, k, v = (x if x.shape[:-2] == batch else x.expand(batch + x.shape[-2:]) for x in (query, key, value))
     T, S, E = q.shape[-2], k.shape[-2], v.shape[-1]
-    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else float(scale)
+    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else real(scale, caller, "scale")
     mask = None
     if attn_mask is not None:
         mask = _additive_mask(tensor_argument(attn_mask, caller, "attn_mask"), batch + (T, S), q.dtype)

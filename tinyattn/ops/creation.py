@@ -5,7 +5,7 @@ import numpy as np
 
 from .. import kernels
 from ..tensor import Tensor, check_device, checked_dtype
-from .arguments import tensor_argument
+from .arguments import real, tensor_argument, whole
 from .shape import _shape_argument
 
 
@@ -49,6 +49,8 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
     """start, start + step, … below `end` (from 0 with one argument); int64 for ints, float32 for floats."""
     check_device(device, "arange")
     start, end = (0, start) if end is None else (start, end)
+    for name, value in (("start", start), ("end", end), ("step", step)):
+        real(value, "arange", name)
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if dtype is None:
@@ -59,6 +61,7 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
 def eye(n, m=None, *, dtype=np.float32, device="cpu", requires_grad=False):
     """The identity matrix (n, m)."""
     check_device(device, "eye")
+    n, m = whole(n, "eye", "n", 0), None if m is None else whole(m, "eye", "m", 0)
     return Tensor(np.eye(n, m, dtype=checked_dtype(dtype, "eye")), requires_grad)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import FLOATS, Tensor
-from .arguments import as_tensor, float_argument, tensor_argument
+from .arguments import as_tensor, float_argument, real, tensor_argument
 from .layout import common_order, to_public
 from .shape import broadcast_shape, cast, unbroadcast
 
@@ -320,7 +320,7 @@ class LeakyReluFunction(_Unary):
 
 def leaky_relu(x, negative_slope=0.01):
     """x where x > 0, else negative_slope · x."""
-    return LeakyReluFunction.apply(float_argument(x, "leaky_relu"), slope=float(negative_slope))
+    return LeakyReluFunction.apply(float_argument(x, "leaky_relu"), slope=real(negative_slope, "leaky_relu", "negative_slope"))
 
 
 class ClampFunction(Function):
@@ -336,11 +336,20 @@ class ClampFunction(Function):
         return where(inside, dy, 0)
 
 
+def _bound(value, name):
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise TypeError(f"clamp: {name} must be a number, got a tensor of shape {value.shape}; use maximum and minimum")
+        value = value.item()
+    return real(value, "clamp", name)
+
+
 def clamp(x, min=None, max=None):
     """x limited to [min, max]; None leaves a side open. ValueError if both are None."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max, or both")
-    lo, hi = -np.inf if min is None else float(min), np.inf if max is None else float(max)
+    lo, hi = (side if bound is None else _bound(bound, name)
+              for name, bound, side in (("min", min, -np.inf), ("max", max, np.inf)))
     return ClampFunction.apply(float_argument(x, "clamp"), lo=lo, hi=hi)
 
 

@@ -36,7 +36,7 @@ def _look_up(x, index):
     """``x[index]`` of an array, with errors that name the shape."""
     try:
         return x[index]
-    except IndexError as error:
+    except (IndexError, ValueError) as error:
         raise IndexError(f"index {index if len(index) != 1 else index[0]!r} does not fit a tensor of shape {x.shape}: "
                          f"{error}") from None
 
@@ -257,6 +257,6 @@ def gather(x, dim, index):
 def one_hot(input, num_classes=-1):
     """(…,) integers → (…, num_classes) int64 with a 1 at each. −1: as many classes as the largest needs."""
     most = int(tensor_argument(input, "one_hot").data.max()) + 1 if input.data.size else 0
-    count = most if num_classes == -1 else num_classes
+    count = max(most, 0) if num_classes == -1 else arguments.whole(num_classes, "one_hot", "num_classes")
     index = _index_argument(input, count, "one_hot")
     return Tensor(np.eye(count, dtype=np.int64)[index.data])

@@ -3,11 +3,13 @@
 Cross-entropy is log-softmax and the negative log-likelihood in one pass; its gradient is the famous p − t: what was
 predicted minus what should have been.
 """
+import math
+
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import choice, float_argument, probability, same_dtype, tensor_argument
+from .arguments import choice, float_argument, probability, same_dtype, tensor_argument, whole
 from .elementwise import abs, exp, log1p, maximum, neg, square, sub, where
 from .index import gather
 from .shape import broadcast_shape
@@ -102,11 +104,13 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     tensor_argument(target, caller, "target")
     choice(reduction, REDUCTIONS, caller, "reduction")
     probability(label_smoothing, caller, "label_smoothing")
+    whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
     classes = x.shape[0 if x.ndim == 1 else 1] if x.ndim else 0
     if weight is not None and weight.shape != (classes,):
         raise ValueError(f"{caller}: weight has shape {weight.shape}, expected ({classes},), one for each class")
     if target.is_floating_point():
+        same_dtype(caller, input=x, target=target)
         if target.shape != x.shape:
             raise ValueError(f"{caller}: target of probabilities has shape {target.shape}, expected that of input, {x.shape}")
         dim = 0 if x.ndim == 1 else 1
@@ -131,6 +135,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     caller = "nll_loss"
     x = float_argument(input, caller)
     choice(reduction, REDUCTIONS, caller, "reduction")
+    whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
     labels = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
     if weight is not None and weight.shape != (x.shape[0 if x.ndim == 1 else 1],):

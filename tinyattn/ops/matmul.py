@@ -5,7 +5,7 @@
 import math
 
 from ..autograd import Function
-from .arguments import same_dtype
+from .arguments import float_argument, same_dtype, tensor_argument
 from .shape import broadcast_shape, unbroadcast
 
 
@@ -49,6 +49,7 @@ def matmul(a, b):
 
     a (…, M, K), b (…, K, N) → (…, M, N). ValueError if the inner lengths differ.
     """
+    float_argument(a, "matmul", "a"), float_argument(b, "matmul", "b")
     same_dtype("matmul", a=a, b=b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: both tensors need at least one axis, got shapes {a.shape} and {b.shape}; "
@@ -68,6 +69,7 @@ def matmul(a, b):
 
 def linear(input, weight, bias=None):
     """y = x Wᵀ + b.  input (…, in), weight (out, in), bias (out,) → (…, out)"""
+    float_argument(input, "linear"), float_argument(weight, "linear", "weight")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if weight.ndim != 2:
         raise ValueError(f"linear: weight has shape {weight.shape}, expected (out_features, in_features)")
@@ -92,10 +94,14 @@ def einsum(equation, *operands):
     Letters in both operands and in the result are batch axes, letters missing in the result are summed over. More than
     two operands are contracted from the left. ValueError for an equation that does not fit the shapes.
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a string such as \"ij,jk->ik\", got {type(equation).__name__}")
     left, arrow, result = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
         raise ValueError(f"einsum: the equation {equation!r} has {len(terms)} terms, but {len(operands)} operands were given")
+    for i, x in enumerate(operands):
+        tensor_argument(x, "einsum", f"operand {i}")
     lengths = {}
     for term, x in zip(terms, operands):
         if len(term) != x.ndim or len(set(term)) != len(term) or not term.isalpha() and term:

@@ -11,7 +11,7 @@ import math
 
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
-from .arguments import float_argument, same_dtype
+from .arguments import float_argument, same_dtype, whole
 from .layout import NCHW, NHWC
 
 
@@ -118,6 +118,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         if value is not None and value.shape != (x.shape[1],):
             raise ValueError(f"batch_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
                              f"input {x.shape}")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: give both running_mean and running_var, or neither")
     relu = activation == "relu"
     if not training:
         if running_mean is None or running_var is None:
@@ -195,8 +197,13 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalise groups of C / num_groups channels, with all their pixels, of (N, C, …). (Wu & He, arXiv:1803.08494)"""
     x = float_argument(input, "group_norm")
-    if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+    if x.ndim < 2 or x.shape[1] % whole(num_groups, "group_norm", "num_groups"):
         raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
+    same_dtype("group_norm", input=x, weight=weight, bias=bias)
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != x.shape[1:2]:
+            raise ValueError(f"group_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
+                             f"input {x.shape}")
     y = LayerNormFunction.apply(x.reshape(x.shape[0] * num_groups, -1), None, None, eps=eps).reshape(x.shape)
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     if weight is not None:

@@ -3,8 +3,10 @@
 The gradient of a maximum goes wholly to the element that won (the first of equals; overlapping windows add up); the
 gradient of a mean is spread evenly over its window.
 """
+import math
+
 from ..autograd import Function
-from .arguments import images, pair
+from .arguments import images, pair, whole
 from .layout import to_memory, to_public
 
 
@@ -133,7 +135,7 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     """The mean of each window: (N, C, H, W) or (C, H, W) → the same with H' and W'. PyTorch's arguments."""
     x, single = images(input, "avg_pool2d")
     kernel, stride, padding = _window(x, "avg_pool2d", kernel_size, stride, padding)
-    if divisor_override is not None and divisor_override == 0:
+    if divisor_override is not None and whole(divisor_override, "avg_pool2d", "divisor_override", -math.inf) == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     y = AvgPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
                                 count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
@@ -146,6 +148,8 @@ def adaptive_avg_pool2d(input, output_size):
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     if len(sizes) != 2:
         raise TypeError(f"adaptive_avg_pool2d: output_size must be an int or a pair of ints, got {output_size!r}")
+    if 0 in x.shape[2:]:
+        raise ValueError(f"adaptive_avg_pool2d: input of shape {x.shape} has no pixels")
     sizes = pair(tuple(n if s is None else s for s, n in zip(sizes, x.shape[2:])), "adaptive_avg_pool2d", "output_size", 1)
     y = x.mean((2, 3), keepdim=True) if sizes == (1, 1) else AdaptiveAvgPool2dFunction.apply(x, output_size=sizes)
     return y.squeeze(0) if single else y

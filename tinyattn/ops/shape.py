@@ -255,15 +255,18 @@ def split(x, split_size_or_sections, dim=0):
         if sizes <= 0:
             raise ValueError(f"split: the size must be positive, got {sizes}")
         sizes = [min(sizes, length - i) for i in range(0, length, sizes)] or [0]
+    if not isinstance(sizes, (tuple, list)):
+        raise TypeError(f"split: split_size_or_sections must be an int or a list of ints, got {sizes!r}")
+    sizes = [arguments.whole(n, "split", "a size", 0) for n in sizes]
     if sum(sizes) != length:
-        raise ValueError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, expected {length}, the length of axis {dim}")
+        raise ValueError(f"split: sizes {sizes} add up to {sum(sizes)}, expected {length}, the length of axis {dim}")
     ends = np.cumsum(sizes).tolist()
     return tuple(x[(slice(None),) * dim + (slice(b - n, b),)] for b, n in zip(ends, sizes))
 
 
 def chunk(x, chunks, dim=0):
     """At most `chunks` views of equal length along `dim` (the last may be shorter)."""
-    if chunks <= 0:
+    if arguments.whole(chunks, "chunk", "chunks", -math.inf) <= 0:
         raise ValueError(f"chunk: chunks must be positive, got {chunks}")
     length = tensor_argument(x, "chunk").shape[arguments.axis(dim, x.ndim, "chunk")]
     return split(x, max(1, -(-length // chunks)), dim)
