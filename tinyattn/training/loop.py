@@ -42,7 +42,7 @@ class Run:
         self.total = config.epochs * self.steps_an_epoch
         self.schedule = setup.build_schedule(config, self.optimizer, self.total)
         self.average = Average(self.model, config.average) if config.average else None
-        self.step, self.epochs_done = 0, 0
+        self.step, self.epochs_done, self.answers = 0, 0, None  # answers: to the test set, after the latest epoch
         self.epoch_meter, self.row_meter, self.log = Meter(), Meter(), []
         self.train_seconds, self.compile_seconds, self.evaluate_seconds = 0.0, 0.0, 0.0
         self.fingerprint = data.fingerprint

@@ -126,7 +126,7 @@ def finish(run):
     from tinyattn import viz
     config, folder, data = run.config, run.folder, run.data
     with run.weights():
-        answers = evaluate(run.model, data.test)
+        answers = run.answers or evaluate(run.model, data.test)  # a run taken up after its last step has none
         save_model(folder / "model.safetensors", run.model, config, data.train)
         title = f"{config.data} · {config.model}" + ("" if config.attention == "none" else f" · {config.attention}")
         viz.curves(run.log, folder / "curves.png", title,
