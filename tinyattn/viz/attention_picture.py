@@ -173,7 +173,7 @@ def _heat(image, values):
     low, high = float(values.min()), float(values.max())
     level = ((values - low) / (high - low) if high > low else np.zeros_like(values)).astype(np.float32)
     level = np.asarray(Image.fromarray(level).resize(base.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
-    weight = 0.25 + 0.5 * level
+    weight = 0.2 + 0.42 * level
     return base * (1 - weight) + style.heat(level[..., 0]) * weight
 
 
