@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FLOORS = [["kernels"], ["autograd", "tensor"], ["ops"], ["nn"], ["models"], ["training"], ["cli"]]
+FLOORS = [["kernels"], ["autograd", "sweep", "grad_mode", "tensor"], ["ops"], ["nn"], ["models"], ["training"], ["cli"]]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 SERVANTS = {"data", "viz", "bench", "export", "learn"}  # whoever computes has no use for them
 MAY_DRAW = {"viz", "bench"}  # the only rooms that import matplotlib
