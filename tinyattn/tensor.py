@@ -31,6 +31,8 @@ class Tensor:
     __array_priority__ = 1000  # NumPy arrays on the left leave `array + tensor` to the Tensor
 
     def __init__(self, data, requires_grad=False):
+        if type(data) is not np.ndarray and not hasattr(data, "dtype"):
+            raise TypeError(f"Tensor: wraps an array, got {type(data).__name__}; make one of it with ta.tensor(…)")
         self.data = data
         self.grad = None
         self.grad_fn = None
@@ -291,7 +293,7 @@ def checked_dtype(dtype, caller):
 
 def check_device(device, caller):
     """ValueError unless `device` is one that exists here."""
-    if device != "cpu":
+    if not isinstance(device, str) or device != "cpu":
         raise ValueError(f"{caller}: unknown device {device!r}; this version computes on \"cpu\"")
 
 

@@ -1,5 +1,5 @@
 """Every operation of a network as a plain function, under PyTorch's names: ``import tinyattn.nn.functional as F``."""
-from ..ops.arguments import real
+from ..ops.arguments import float_argument, real
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d
 from ..ops.elementwise import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
@@ -17,6 +17,7 @@ from ..ops.softmax import log_softmax, softmax
 
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """x / max(‖x‖_p, eps) along `dim`."""
+    float_argument(input, "normalize")
     if real(p, "normalize", "p") <= 0:
         raise ValueError(f"normalize: p must be positive, got {p}")
     if p == 2:

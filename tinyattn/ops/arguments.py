@@ -11,7 +11,11 @@ def as_tensor(value, caller, like=None):
     if isinstance(value, Tensor):
         return value
     if is_number(value):
-        return Tensor(np.asarray(value, scalar_dtype(value, like)))
+        dtype = scalar_dtype(value, like)
+        try:
+            return Tensor(np.asarray(value, dtype))
+        except OverflowError:
+            raise ValueError(f"{caller}: {value!r:.40} does not fit into {dtype}; convert the tensor with .to(…)") from None
     if isinstance(value, np.ndarray):
         return Tensor(value)
     raise TypeError(f"{caller}: expected a Tensor or a number, got {type(value).__name__}; "
@@ -88,7 +92,13 @@ def pair(value, caller, name, least=0):
         raise TypeError(f"{caller}: {name} must be an int or a pair of ints, got {value!r}")
     if min(values) < least:
         raise ValueError(f"{caller}: {name} must be at least {least}, got {value!r}")
-    return int(values[0]), int(values[1])
+    return _sized(int(values[0]), caller, name), _sized(int(values[1]), caller, name)
+
+
+def _sized(value, caller, name):
+    if abs(value) >= 2 ** 31:
+        raise ValueError(f"{caller}: {name} must be less than 2³¹, got {value}")
+    return value
 
 
 def images(x, caller, channels=None, reason=""):
@@ -115,7 +125,7 @@ def whole(value, caller, name, least=1):
         raise TypeError(f"{caller}: {name} must be an int, got {value!r}")
     if value < least:
         raise ValueError(f"{caller}: {name} must be at least {least}, got {value}")
-    return int(value)
+    return _sized(int(value), caller, name)
 
 
 def real(value, caller, name, least=None):
@@ -127,6 +137,13 @@ def real(value, caller, name, least=None):
     return float(value)
 
 
+def flag(value, caller, name):
+    """TypeError unless `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{caller}: {name} must be True or False, got {value!r:.60}")
+    return bool(value)
+
+
 def probability(p, caller, name="p"):
     """ValueError unless 0 ≤ p ≤ 1."""
     if not isinstance(p, numbers.Real) or not 0 <= p <= 1:
@@ -136,6 +153,6 @@ def probability(p, caller, name="p"):
 
 def choice(value, options, caller, name):
     """ValueError unless `value` is one of `options`."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ValueError(f"{caller}: {name} must be one of {', '.join(map(repr, options))}, got {value!r}")
     return value

@@ -1,4 +1,5 @@
 """Tensors out of nothing: zeros, ones, ranges. PyTorch's names and defaults; float32 where no dtype is given."""
+import math
 import numbers
 
 import numpy as np
@@ -17,6 +18,8 @@ def full(size, fill_value, *, dtype=None, device="cpu", requires_grad=False):
     if dtype is None:
         dtype = np.bool_ if isinstance(fill_value, (bool, np.bool_)) else (
             np.int64 if isinstance(fill_value, numbers.Integral) else np.float32)
+    if dtype is np.int64 and not -2 ** 63 <= fill_value < 2 ** 63:
+        raise ValueError(f"full: fill_value must fit into int64, got {fill_value}")
     shape = _shape_argument(size if isinstance(size, (tuple, list)) else (size,), "full")
     if any(n < 0 for n in shape):
         raise ValueError(f"full: lengths must not be negative, got {shape}")
@@ -53,6 +56,8 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
         real(value, "arange", name)
     if step == 0:
         raise ValueError("arange: step must not be 0")
+    if not abs((end - start) / step) < 2 ** 60:
+        raise ValueError(f"arange: no memory holds the numbers from {start} to {end} in steps of {step}")
     if dtype is None:
         dtype = np.int64 if all(isinstance(v, numbers.Integral) for v in (start, end, step)) else np.float32
     return Tensor(np.arange(start, end, step).astype(checked_dtype(dtype, "arange")), requires_grad)
@@ -68,6 +73,7 @@ def eye(n, m=None, *, dtype=np.float32, device="cpu", requires_grad=False):
 def _triangle(x, diagonal, keep, caller):
     if tensor_argument(x, caller).ndim < 2:
         raise ValueError(f"{caller}: expected at least two axes, got shape {x.shape}")
+    diagonal = whole(diagonal, caller, "diagonal", -math.inf)
     return x * Tensor(keep(np.ones(x.shape[-2:], x.dtype), diagonal))
 
 

@@ -6,7 +6,7 @@ stretched (`unbroadcast`). Python and NumPy numbers take the tensor's dtype. The
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
-from ..tensor import FLOATS, Tensor
+from ..tensor import FLOATS, Tensor, is_number
 from .arguments import as_tensor, float_argument, real, tensor_argument
 from .layout import common_order, to_public
 from .shape import broadcast_shape, cast, unbroadcast
@@ -130,16 +130,19 @@ def _promoted(a, b, caller, to_float=False):
 
 def add(a, b, *, alpha=1):
     """a + alpha · b"""
-    if alpha != 1:
+    if real(alpha, "add", "alpha") != 1:
         b = mul(b, alpha)
     return AddFunction.apply(*_promoted(a, b, "add"))
 
 
 def sub(a, b, *, alpha=1):
     """a − alpha · b"""
-    if alpha != 1:
+    if real(alpha, "sub", "alpha") != 1:
         b = mul(b, alpha)
-    return SubFunction.apply(*_promoted(a, b, "sub"))
+    a, b = _promoted(a, b, "sub")
+    if a.dtype == bool:
+        raise TypeError("sub: booleans cannot be subtracted; use a != b, or convert with .to(np.float32)")
+    return SubFunction.apply(a, b)
 
 
 def mul(a, b):
@@ -154,12 +157,15 @@ def div(a, b):
 
 def pow(a, b):
     """a ** b. A negative base with a fractional exponent gives NaN."""
-    if isinstance(a, Tensor) and a.is_floating_point() and not isinstance(b, Tensor):
+    if isinstance(a, Tensor) and a.is_floating_point() and is_number(b):
         if b == 2:
             return square(a)
         if b == 0.5:
             return sqrt(a)
-    return PowFunction.apply(*_promoted(a, b, "pow"))
+    a, b = _promoted(a, b, "pow")
+    if a.dtype not in FLOATS and b.data.size and b.data.min() < 0:
+        raise ValueError("pow: integers have no integer negative powers; convert with .to(np.float32)")
+    return PowFunction.apply(a, b)
 
 
 def maximum(a, b):
@@ -244,7 +250,10 @@ def _unary(name, formula, derivative, keeps="x", formula_of_derivative=""):
         "derivative": lambda ctx, dy, *saved: derivative(dy, *saved)})
 
     def function(x):
-        return cls.apply((tensor_argument if name in OF_INTEGERS else float_argument)(x, name))
+        (tensor_argument if name in OF_INTEGERS else float_argument)(x, name)
+        if name in ("neg", "sign") and x.dtype == bool:
+            raise TypeError(f"{name}: input must be of numbers, got bool; use ~x for not, or convert with .to(np.float32)")
+        return cls.apply(x)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{formula}, element by element;  dx = {formula_of_derivative}."

@@ -205,7 +205,9 @@ def _index_argument(index, length, caller):
 
 def index_select(x, dim, index):
     """The slices of x numbered by the 1-D integer tensor `index` along `dim`."""
-    dim = arguments.axis(dim, tensor_argument(x, "index_select").ndim, "index_select")
+    if tensor_argument(x, "index_select").ndim == 0:
+        raise ValueError("index_select: a tensor without axes has no slices")
+    dim = arguments.axis(dim, x.ndim, "index_select")
     index = _index_argument(index, x.shape[dim], "index_select")
     if index.ndim != 1:
         raise ValueError(f"index_select: index must have one axis, got shape {index.shape}")
@@ -251,12 +253,14 @@ def gather(x, dim, index):
     index = _index_argument(index, x.shape[dim] if x.ndim else 1, "gather")
     if index.ndim != x.ndim or any(index.shape[i] != x.shape[i] for i in range(x.ndim) if i != dim):
         raise ValueError(f"gather: index has shape {index.shape}, expected that of input, {x.shape}, in every axis but {dim}")
+    if x.ndim == 0:
+        return gather(x.reshape(1), 0, index.reshape(1)).reshape(())
     return GatherFunction.apply(x, index, dim=dim)
 
 
 def one_hot(input, num_classes=-1):
     """(…,) integers → (…, num_classes) int64 with a 1 at each. −1: as many classes as the largest needs."""
-    most = int(tensor_argument(input, "one_hot").data.max()) + 1 if input.data.size else 0
-    count = max(most, 0) if num_classes == -1 else arguments.whole(num_classes, "one_hot", "num_classes")
+    most = int(input.data.max()) + 1 if tensor_argument(input, "one_hot").data.size else 0
+    count = max(most, 0) if isinstance(num_classes, int) and num_classes == -1 else arguments.whole(num_classes, "one_hot", "num_classes")
     index = _index_argument(input, count, "one_hot")
     return Tensor(np.eye(count, dtype=np.int64)[index.data])

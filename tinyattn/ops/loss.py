@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import choice, float_argument, probability, same_dtype, tensor_argument, whole
+from .arguments import as_tensor, choice, float_argument, probability, real, same_dtype, tensor_argument, whole
 from .elementwise import abs, exp, log1p, maximum, neg, square, sub, where
 from .index import gather
 from .shape import broadcast_shape
@@ -150,7 +150,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
 
 
 def _pairwise(input, target, reduction, caller):
-    float_argument(target, caller, "target")
+    float_argument(input, caller), float_argument(target, caller, "target")
     same_dtype(caller, input=input, target=target)
     choice(reduction, REDUCTIONS, caller, "reduction")
     broadcast_shape(caller, input.shape, target.shape)
@@ -171,7 +171,7 @@ def l1_loss(input, target, reduction="mean"):
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2, reduced."""
     _pairwise(input, target, reduction, "smooth_l1_loss")
-    if beta < 0:
+    if real(beta, "smooth_l1_loss", "beta") < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
@@ -188,6 +188,9 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     _pairwise(input, target, reduction, caller)
     if input.shape != target.shape:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected that of input, {input.shape}")
+    for name, value in (("weight", weight), ("pos_weight", pos_weight)):
+        if value is not None and broadcast_shape(f"{caller}: {name}", as_tensor(value, caller).shape, input.shape) != input.shape:
+            raise ValueError(f"{caller}: {name} has shape {value.shape}, which does not broadcast to that of input, {input.shape}")
     log_one_plus = log1p(exp(neg(abs(input))))           # log(1 + e^−|x|)
     if pos_weight is None:
         losses = maximum(input, 0) - input * target + log_one_plus

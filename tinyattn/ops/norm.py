@@ -11,7 +11,7 @@ import math
 
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
-from .arguments import float_argument, same_dtype, whole
+from .arguments import float_argument, real, same_dtype, whole
 from .layout import NCHW, NHWC
 
 
@@ -120,6 +120,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                              f"input {x.shape}")
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: give both running_mean and running_var, or neither")
+    real(eps, "batch_norm", "eps", 0)
     relu = activation == "relu"
     if not training:
         if running_mean is None or running_var is None:
@@ -180,7 +181,9 @@ class LayerNormGradFunction(Function):
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalise over the last axes, whose lengths are `normalized_shape` (an int or a tuple)."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    shape = tuple(whole(n, "layer_norm", "normalized_shape") for n in shape)
+    real(eps, "layer_norm", "eps", 0)
     x = float_argument(input, "layer_norm")
     same_dtype("layer_norm", input=x, weight=weight, bias=bias)
     if not shape or x.shape[-len(shape):] != shape:
@@ -197,6 +200,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalise groups of C / num_groups channels, with all their pixels, of (N, C, …). (Wu & He, arXiv:1803.08494)"""
     x = float_argument(input, "group_norm")
+    real(eps, "group_norm", "eps", 0)
     if x.ndim < 2 or x.shape[1] % whole(num_groups, "group_norm", "num_groups"):
         raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
     same_dtype("group_norm", input=x, weight=weight, bias=bias)

@@ -7,7 +7,7 @@ import builtins
 
 from ..autograd import Function
 from . import arguments
-from .arguments import float_argument, tensor_argument
+from .arguments import flag, float_argument, real, tensor_argument
 from .elementwise import cast, eq, sqrt, square, where
 from .index import gather
 from .layout import memory_axes, to_public
@@ -50,7 +50,7 @@ class MeanFunction(Function):
         count = 1
         for i in ctx.attributes["dim"]:
             count *= ctx.shape[i]
-        return (dy * (1 / count)).reshape(_kept(ctx.shape, ctx.attributes["dim"])).expand(ctx.shape)
+        return (dy * (1 / builtins.max(count, 1))).reshape(_kept(ctx.shape, ctx.attributes["dim"])).expand(ctx.shape)
 
 
 class ExtremeFunction(Function):
@@ -125,17 +125,19 @@ class CumsumFunction(Function):
 def sum(x, dim=None, keepdim=False):
     """Σ x over `dim`. Integers and booleans are summed as int64."""
     axes = arguments.axes(dim, tensor_argument(x, "sum").ndim, "sum")
-    return SumFunction.apply(x, dim=axes, keepdim=keepdim)
+    return SumFunction.apply(x, dim=axes, keepdim=flag(keepdim, "sum", "keepdim"))
 
 
 def mean(x, dim=None, keepdim=False):
     """The mean of x over `dim` (NaN where that is empty)."""
-    return MeanFunction.apply(float_argument(x, "mean"), dim=arguments.axes(dim, x.ndim, "mean"), keepdim=keepdim)
+    return MeanFunction.apply(float_argument(x, "mean"), dim=arguments.axes(dim, x.ndim, "mean"),
+                              keepdim=flag(keepdim, "mean", "keepdim"))
 
 
 def prod(x, dim=None, keepdim=False):
     """Π x over `dim`."""
-    return ProdFunction.apply(tensor_argument(x, "prod"), dim=arguments.axes(dim, x.ndim, "prod"), keepdim=keepdim)
+    return ProdFunction.apply(tensor_argument(x, "prod"), dim=arguments.axes(dim, x.ndim, "prod"),
+                              keepdim=flag(keepdim, "prod", "keepdim"))
 
 
 def _extreme(kernel, x, dim, keepdim):
@@ -143,7 +145,7 @@ def _extreme(kernel, x, dim, keepdim):
     for i in axes:
         if x.shape[i] == 0:
             raise ValueError(f"{kernel}: axis {i} of shape {x.shape} is empty, so it has no extreme element")
-    return ExtremeFunction.apply(x, kernel=kernel, dim=axes, keepdim=keepdim)
+    return ExtremeFunction.apply(x, kernel=kernel, dim=axes, keepdim=flag(keepdim, kernel, "keepdim"))
 
 
 def amax(x, dim=None, keepdim=False):
@@ -159,10 +161,14 @@ def amin(x, dim=None, keepdim=False):
 def _arg(kernel, x, dim, keepdim):
     if tensor_argument(x, kernel).data.size == 0:
         raise ValueError(f"{kernel}: the tensor of shape {x.shape} is empty")
+    flag(keepdim, kernel, "keepdim")
     if dim is None:
         y = ArgFunction.apply(x.detach().reshape(-1), kernel=kernel, dim=0, keepdim=False)
         return y.reshape((1,) * x.ndim) if keepdim else y
-    return ArgFunction.apply(x, kernel=kernel, dim=arguments.axis(dim, x.ndim, kernel), keepdim=keepdim)
+    dim = arguments.axis(dim, x.ndim, kernel)
+    if x.ndim == 0:
+        return _arg(kernel, x.reshape(1), 0, False)
+    return ArgFunction.apply(x, kernel=kernel, dim=dim, keepdim=keepdim)
 
 
 def argmax(x, dim=None, keepdim=False):
@@ -179,6 +185,9 @@ def _extreme_along(kernel, arg, x, dim, keepdim):
     """With `dim`: (values, indices), the gradient going to the first of equals, as PyTorch's max(dim)."""
     if dim is None:
         return _extreme(kernel, x, None, False)
+    if tensor_argument(x, kernel).ndim == 0:
+        values, indices = _extreme_along(kernel, arg, x.reshape(1), dim, False)
+        return values.reshape(()), indices.reshape(())
     indices = _arg(arg, x, dim, True)
     values = gather(x, dim, indices)
     return (values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))
@@ -201,7 +210,7 @@ def var(x, dim=None, correction=1, keepdim=False):
     for i in axes:
         count *= x.shape[i]
     squares = square(x - mean(x, axes, True)).sum(axes, keepdim) if axes else x * 0
-    return squares / builtins.max(count - correction, 0)
+    return squares / builtins.max(count - real(correction, "var", "correction"), 0)
 
 
 def std(x, dim=None, correction=1, keepdim=False):
@@ -227,4 +236,5 @@ def any(x, dim=None, keepdim=False):
 
 def cumsum(x, dim):
     """Running sum along `dim`."""
-    return CumsumFunction.apply(tensor_argument(x, "cumsum"), dim=arguments.axis(dim, x.ndim, "cumsum"))
+    dim = arguments.axis(dim, tensor_argument(x, "cumsum").ndim, "cumsum")
+    return CumsumFunction.apply(x, dim=dim) if x.ndim else CumsumFunction.apply(x.reshape(1), dim=0).reshape(())

@@ -5,6 +5,7 @@ copy. Writing into a view changes its base (and is noticed by the version counte
 """
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -21,6 +22,8 @@ def _shape_argument(shape, caller):
     for n in shape:
         if not isinstance(n, numbers.Integral) or isinstance(n, bool):
             raise TypeError(f"{caller}: a shape is made of ints, got {n!r}")
+    if math.prod(n or 1 for n in shape) >= 2 ** 60:
+        raise ValueError(f"{caller}: no memory holds a tensor of shape {shape}")
     return tuple(int(n) for n in shape)
 
 
@@ -222,12 +225,21 @@ class CatFunction(Function):
                      for a, b, need in zip(starts, ctx.ends, ctx.needs))
 
 
+def _tensors(tensors, caller):
+    """A list of Tensors. TypeError for anything else."""
+    if not isinstance(tensors, Iterable):
+        raise TypeError(f"{caller}: expected a list of tensors, got {type(tensors).__name__}")
+    return [tensor_argument(x, caller, f"tensors[{i}]") for i, x in enumerate(tensors)]
+
+
 def cat(tensors, dim=0):
     """Tensors joined along axis `dim`; all other lengths must be equal."""
-    tensors = [tensor_argument(x, "cat", f"tensors[{i}]") for i, x in enumerate(tensors)]
+    tensors = _tensors(tensors, "cat")
     if not tensors:
         raise ValueError("cat: expected at least one tensor, got an empty list")
     first = tensors[0]
+    if first.ndim == 0:
+        raise ValueError("cat: tensors without axes cannot be joined; use ta.stack")
     dim = arguments.axis(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):
         if x.ndim == 0 or x.shape[:dim] + x.shape[dim + 1:] != first.shape[:dim] + first.shape[dim + 1:]:
@@ -240,7 +252,7 @@ def cat(tensors, dim=0):
 
 def stack(tensors, dim=0):
     """Tensors of one shape joined along a new axis `dim`."""
-    tensors = [tensor_argument(x, "stack", f"tensors[{i}]") for i, x in enumerate(tensors)]
+    tensors = _tensors(tensors, "stack")
     for i, x in enumerate(tensors):
         if x.shape != tensors[0].shape:
             raise ValueError(f"stack: tensors[{i}] has shape {x.shape}, expected that of tensors[0], {tensors[0].shape}")
@@ -249,7 +261,9 @@ def stack(tensors, dim=0):
 
 def split(x, split_size_or_sections, dim=0):
     """Views of consecutive stretches along `dim`: of one size (the last may be shorter), or of the listed sizes."""
-    dim = arguments.axis(dim, tensor_argument(x, "split").ndim, "split")
+    if tensor_argument(x, "split").ndim == 0:
+        raise ValueError("split: a tensor without axes cannot be split")
+    dim = arguments.axis(dim, x.ndim, "split")
     length, sizes = x.shape[dim], split_size_or_sections
     if isinstance(sizes, numbers.Integral):
         if sizes <= 0:
@@ -268,7 +282,9 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` views of equal length along `dim` (the last may be shorter)."""
     if arguments.whole(chunks, "chunk", "chunks", -math.inf) <= 0:
         raise ValueError(f"chunk: chunks must be positive, got {chunks}")
-    length = tensor_argument(x, "chunk").shape[arguments.axis(dim, x.ndim, "chunk")]
+    if tensor_argument(x, "chunk").ndim == 0:
+        raise ValueError("chunk: a tensor without axes cannot be split")
+    length = x.shape[arguments.axis(dim, x.ndim, "chunk")]
     return split(x, max(1, -(-length // chunks)), dim)
 
 

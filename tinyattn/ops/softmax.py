@@ -3,6 +3,8 @@
     y_i = exp(x_i − m) / Σ_j exp(x_j − m),  m = max x          (m cancels, and keeps exp from overflowing)
     dx = y · (dy − Σ_j dy_j y_j)
 """
+import math
+
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
@@ -14,7 +16,7 @@ from .elementwise import exp
 def _along_last(ctx, kernel, dim, *arrays):
     """Call a row kernel with axis `dim` last, and put the axis back."""
     moved = [ctx.kernels.contiguous(np.moveaxis(a, dim, -1)) for a in arrays]
-    rows = [a.reshape(-1, a.shape[-1]) for a in moved]
+    rows = [a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) for a in moved]
     return np.moveaxis(getattr(ctx.kernels, kernel)(*rows).reshape(moved[0].shape), -1, dim)
 
 
