@@ -256,6 +256,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     outputs, inputs = (tuple(x) if isinstance(x, Iterable) and not isinstance(x, Tensor) else (x,) for x in (outputs, inputs))
     if grad_outputs is None or isinstance(grad_outputs, Tensor):
         grad_outputs = (grad_outputs,) * (len(outputs) if grad_outputs is None else 1)
+    if not isinstance(grad_outputs, (tuple, list)):
+        raise TypeError(f"grad: grad_outputs must be a Tensor or a sequence of them, got {type(grad_outputs).__name__}")
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(grad_outputs)} grad_outputs given for {len(outputs)} outputs")
     for x in outputs + inputs:

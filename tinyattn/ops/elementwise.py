@@ -390,4 +390,4 @@ def where(condition, a, b):
 
 def masked_fill(x, mask, value):
     """x with `value` where the boolean `mask` is true."""
-    return where(mask, as_tensor(value, "masked_fill", x), tensor_argument(x, "masked_fill"))
+    return where(mask, as_tensor(value, "masked_fill", tensor_argument(x, "masked_fill")), x)

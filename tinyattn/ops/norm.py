@@ -111,7 +111,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     x = float_argument(input, "batch_norm")
     if x.ndim < 2 or x.ndim > 4:
         raise ValueError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
-    if activation not in (None, "relu"):
+    if activation is not None and not (isinstance(activation, str) and activation == "relu"):
         raise ValueError(f"batch_norm: activation must be None or 'relu', got {activation!r}")
     same_dtype("batch_norm", input=x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
