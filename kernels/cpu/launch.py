@@ -26,7 +26,7 @@ import functools
 
 import numpy as np
 from llvmlite import ir
-from numba import from_dtype, prange, types
+from numba import from_dtype, get_num_threads, prange, types
 from numba.core import callconv, cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
@@ -202,7 +202,6 @@ def _run(rows, tasks, work, arguments):
 
 # ---- the side of Python --------------------------------------------------------------------------------------------
 
-_NOTHING = np.array([id(np.ndarray)])
 _rows, _kept = {}, []  # the rows of every body; the dtypes whose addresses stand in them
 
 
@@ -215,7 +214,8 @@ def launch(body, tasks, *arrays, work=-1):
     work: roughly how many nanoseconds one thread would need for all tasks, an integer; if it is not said, what it costs to
     pass once over all arrays. It decides only who does the work: results never depend on it.
     """
-    outcome = _run(_rows.get(body, _NOTHING), tasks, work, id(arrays))
+    rows = _rows.get(body)
+    outcome = UNKNOWN if rows is None else _run(rows, tasks, work, id(arrays))
     if outcome != DONE:
         _help(outcome, body, tasks, arrays, work)
 
@@ -248,6 +248,7 @@ def _plain(x):
 
 def _learn(body, arrays):
     """Compile `body` for arrays of these dtypes, or load it from the cache, and note where it lies."""
+    get_num_threads()  # loads what `_run` will call; a cached `_run` of Numba 0.62 would not do it
     if len(arrays) > MOST_ARRAYS:
         raise TypeError(f"launch: {len(arrays)} arrays, but a body takes at most {MOST_ARRAYS}")
     dtypes = [a.dtype for a in arrays]
@@ -258,7 +259,7 @@ def _learn(body, arrays):
     row[:2] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), len(arrays)
     row[2:2 + 2 * len(arrays)] = [number for dtype in dtypes for number in (id(dtype), dtype.itemsize)]
     _kept.append(dtypes)
-    _rows[body] = np.concatenate([_rows.get(body, _NOTHING), row])
+    _rows[body] = np.concatenate([_rows.get(body, [id(np.ndarray)]), row])
 
 
 # ---- what is handed to bodies --------------------------------------------------------------------------------------
