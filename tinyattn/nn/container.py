@@ -1,5 +1,6 @@
 """Modules made of modules."""
 import operator
+from collections.abc import Iterable
 
 from .module import Module
 
@@ -75,8 +76,10 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules=()):
         super().__init__()
-        if isinstance(modules, Module) and not isinstance(modules, _Numbered):
-            raise TypeError(f"ModuleList: expected a list of modules, got a {type(modules).__name__}; write [{type(modules).__name__}(…)]")
+        if not isinstance(modules, Iterable):
+            name = type(modules).__name__
+            hint = f"; write [{name}(…)]" if isinstance(modules, Module) else ""
+            raise TypeError(f"ModuleList: expected a list of modules, got {name}{hint}")
         self.extend(modules)
 
     def forward(self, *inputs):

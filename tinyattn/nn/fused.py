@@ -17,7 +17,7 @@ class ConvNormAct(Module):
 
     def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=None, groups=1, activation="relu"):
         super().__init__()
-        if activation not in ("relu", None):
+        if activation is not None and not (isinstance(activation, str) and activation == "relu"):
             raise ValueError(f"ConvNormAct: activation must be 'relu' or None, got {activation!r}")
         kernel_size = pair(kernel_size, "ConvNormAct", "kernel_size", 1)
         padding = tuple(k // 2 for k in kernel_size) if padding is None else padding

@@ -5,12 +5,12 @@ dying or exploding. (Glorot & Bengio, AISTATS 2010; He et al., arXiv:1502.01852.
 """
 import math
 
-from ..ops.arguments import float_argument, real
+from ..ops.arguments import float_argument, real, tensor_argument
 from ..ops.random import rand, randn
 
 
 def _assign(tensor, values):
-    tensor.data[...] = values
+    tensor_argument(tensor, "init", "tensor").data[...] = values
     tensor._changed()
     return tensor
 

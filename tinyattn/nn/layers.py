@@ -9,6 +9,7 @@ import numpy as np
 from .. import ops  # noqa: F401  (binds the operators)
 from ..ops.arguments import choice, pair, probability, real, tensor_argument, whole
 from ..ops.creation import ones, zeros
+from ..ops.shape import flatten
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -30,7 +31,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x):
-        return x.flatten(self.start_dim, self.end_dim)
+        return flatten(x, self.start_dim, self.end_dim)
 
 
 def _uniform_by_fan(weight, bias, fan_in):
@@ -131,8 +132,9 @@ class _BatchNorm(Module):
 
     def forward(self, x, activation=None):
         caller = type(self).__name__
+        hint = "; a single image is x[None]" if self.ranks == (4,) and isinstance(x, Tensor) and x.ndim == 3 else ""
         if tensor_argument(x, caller).ndim not in self.ranks or x.shape[1] != self.num_features:
-            raise ValueError(f"{caller}: input has shape {x.shape}, expected {self.shapes} with C = {self.num_features}")
+            raise ValueError(f"{caller}: input has shape {x.shape}, expected {self.shapes} with C = {self.num_features}{hint}")
         training = self.training or not self.track_running_stats
         momentum, moves = self.momentum, self.training and self.track_running_stats
         if moves and momentum is None:  # the mean over all batches so far
