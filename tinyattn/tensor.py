@@ -173,6 +173,12 @@ class Tensor:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
 
+    def __reduce_ex__(self, protocol):
+        if self.grad_fn is not None:
+            raise RuntimeError(f"a tensor with a history (the result of {self.grad_fn.name}) cannot be copied whole or pickled; "
+                               "use x.clone() to copy it within the history, or x.detach()")
+        return super().__reduce_ex__(protocol)
+
     __hash__ = object.__hash__  # by identity, although == compares elements
 
     # --- its place on the tape ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Modules: what is registered, found, saved, loaded, hooked, copied and shown."""
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -65,6 +66,40 @@ def test_attributes_move_between_registers():
         nn.Module()(1)
 
 
+def test_buffers():
+    net = Net()
+    net.register_buffer("scratch", ta.zeros(2))                   # registered anew, now to be saved
+    assert "scratch" in net.state_dict()
+    net.register_buffer("scratch", ta.zeros(2), persistent=False)
+    assert "scratch" not in net.state_dict() and len(list(net.buffers())) == 2
+    del net.scratch
+    net.scratch = ta.zeros(1)                                     # an attribute like any other now
+    assert "scratch" not in dict(net.named_buffers()) and not net._not_saved
+    net.steps = None
+    assert net.steps is None and "steps" not in net.state_dict() and "steps" in net._buffers
+    net.steps = ta.ones(3)
+    assert net.state_dict()["steps"].tolist() == [1, 1, 1]
+    net.steps = nn.Parameter(np.zeros(1))
+    assert "steps" in dict(net.named_parameters()) and "steps" not in dict(net.named_buffers())
+
+
+def test_one_module_in_two_places():
+    layer = nn.Linear(2, 2)
+    net = nn.Sequential(layer, nn.ReLU(), layer)
+    assert [n for n, _ in net.named_modules()] == ["", "0", "1"] and len(list(net.parameters())) == 2
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    x = ta.tensor([[1.0, -2.0]])
+    net(x).sum().backward()
+    w, b = layer.weight.data, layer.bias.data                     # y = w h + b, h = max(w x + b, 0), L = Σ y
+    h = np.maximum(x.data @ w.T + b, 0)
+    dh = w.sum(0) * (h > 0)
+    np.testing.assert_allclose(layer.weight.grad.data, np.ones((2, 1)) * h + dh.T @ x.data, rtol=1e-5)
+    seen = []
+    net.apply(lambda m: seen.append(m))
+    net.double()
+    assert layer.weight.dtype == np.float64 and len(list(net.buffers())) == 0
+
+
 def test_shared_parameters_are_listed_once_but_saved_twice():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight
@@ -108,6 +143,36 @@ def test_load_state_dict_lists_all_that_does_not_fit_and_changes_nothing():
     assert not net.first.weight.data.any()
 
 
+def test_a_state_may_overlap_the_module_it_is_loaded_into():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    state = net.state_dict()
+    first, second = net[0].weight.data.copy(), net[1].weight.data.copy()
+    net.load_state_dict({**state, "0.weight": state["1.weight"], "1.weight": state["0.weight"]})
+    assert np.array_equal(net[0].weight.data, second) and np.array_equal(net[1].weight.data, first)
+    net.load_state_dict({k: v.data.tolist() for k, v in state.items()})       # lists will do
+    with pytest.raises(ValueError, match="0.bias holds no array of numbers"):
+        net.load_state_dict({**state, "0.weight": np.zeros((2, 2)), "0.bias": np.array(["a", "b"])})
+    assert np.array_equal(net[0].weight.data, second)
+    with pytest.raises(ValueError, match="missing: 0.weight, 0.bias, 1.weight, 1.bias; unexpected: 7"):
+        net.load_state_dict({7: 1})
+    y = (net[0].weight * net[0].weight).sum()                                  # saved for the backward pass …
+    net.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="changed in place"):                # … and noticed there
+        y.backward()
+
+
+def test_conversion_keeps_gradients_and_memory():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    net(ta.tensor([[1.0, 2.0], [3.0, -1.0]])).square().sum().backward()
+    gradient, memory = net[0].weight.grad.data.copy(), net[0].weight.data
+    assert net.float() is net and net[0].weight.data is memory and net[0].weight.grad is not None
+    net.double()
+    assert net[0].weight.grad.dtype == np.float64 and np.array_equal(net[0].weight.grad.data, gradient)
+    assert net[1].running_mean.dtype == np.float64 and net[1].num_batches_tracked.dtype == np.int64
+    assert net(ta.ones(2, 2, dtype=np.float64)).dtype == np.float64
+    assert net.to("cpu", np.float32)[0].bias.dtype == np.float32
+
+
 def test_modes_freezing_and_apply():
     net = Net()
     assert net.training and all(not m.training for m in net.eval().modules()) and all(m.training for m in net.train().modules())
@@ -142,6 +207,40 @@ def test_hooks_see_and_replace():
     assert net(ta.ones(2, 3)).data.max() < 50
 
 
+def test_modes_come_back_after_an_error():
+    net = Net()
+    net.stages.eval()
+    with pytest.raises(KeyError):
+        with nn.evaluating(net):
+            raise KeyError
+    assert net.training and net.first.training and not net.stages.training
+
+
+def test_hooks_in_their_order():
+    layer, seen = nn.Linear(1, 1, bias=False), []
+    layer.weight.data[...] = 2
+    x = ta.tensor([[3.0]])
+    layer.register_forward_pre_hook(lambda m, inputs: seen.append("a") or inputs[0] + 1)     # no tuple: one input
+    second = layer.register_forward_pre_hook(lambda m, inputs: seen.append("b") or (inputs[0] * 10,))
+    layer.register_forward_hook(lambda m, inputs, y: seen.append("c") or y + 1)
+    layer.register_forward_hook(lambda m, inputs, y: seen.append("d"))                       # None: keeps it
+    assert layer(x).item() == (3 + 1) * 10 * 2 + 1 and seen == ["a", "b", "c", "d"]
+    second.remove(), second.remove()
+    assert layer(x).item() == (3 + 1) * 2 + 1
+    once = []
+
+    def only_once(module, inputs, y):
+        once.append(y)
+        handle.remove()
+
+    handle = layer.register_forward_hook(only_once)
+    layer(x), layer(x)
+    assert len(once) == 1
+    y = layer(x)
+    y.backward()
+    assert layer.weight.grad.item() == 4.0                        # what hooks do is on the tape
+
+
 def test_a_copy_is_independent():
     net = Net()
     twin = copy.deepcopy(net)
@@ -150,6 +249,66 @@ def test_a_copy_is_independent():
         twin.scale += 1
     twin(ta.ones(1, 3)).sum().backward()
     assert net.scale.tolist() == [1.0, 1.0] and net.scale.grad is None and twin.scale.grad is not None
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("name, attention", [("attention_cnn", "cbam"), ("resnet8", "self"), ("cct", "none")])
+def test_models_and_their_optimizers_are_copied_whole(name, attention, how):
+    net = ta.models.create(name, image_size=8, attention=attention)
+    optimizer = ta.optim.AdamW(net.parameters())
+    x = ta.tensor(np.random.default_rng(0).normal(size=(3, 1, 8, 8)).astype(np.float32))
+
+    def step(net, optimizer):
+        optimizer.zero_grad()
+        net(x).square().sum().backward()
+        optimizer.step()
+
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    step(net, optimizer)
+    twin, other = how((net, optimizer))
+    assert all(np.array_equal(p.grad.data, q.grad.data) for p, q in zip(net.parameters(), twin.parameters()))
+    step(twin, other)
+    assert not np.array_equal(next(iter(net.parameters())).data, next(iter(twin.parameters())).data)
+    step(net, optimizer)                                          # the same step, to the bit
+    for (key, a), b in zip(net.state_dict().items(), twin.state_dict().values(), strict=True):
+        assert np.array_equal(a.data, b.data), key
+    assert list(twin.state_dict()) == list(net.state_dict())
+
+
+def test_shared_parameters_stay_shared_in_a_copy():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin[0].weight is twin[1].weight and twin[0].weight is not net[0].weight
+    y = net(ta.ones(1, 2))
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match=r"the result of add\) cannot be copied whole or pickled; use x.clone\(\)"):
+            copied(y)
+    assert np.array_equal(copy.deepcopy(y.detach()).data, y.data)
+
+
+def test_lists_of_modules_are_lists():
+    a, b, c, d = (nn.Linear(1, 1) for _ in range(4))
+    net = nn.Sequential(a, b, c)
+    assert net[0] is a and net[-1] is c and net[1:][0] is b and type(net[1:]) is nn.Sequential
+    tail = net[1:].append(d)                                      # the slice keeps the names "1" and "2"
+    assert [m for m in tail] == [b, c, d] and list(tail._modules) == ["1", "2", "3"]
+    net[1] = d
+    assert net[1] is d and list(net.state_dict()) == [f"{i}.{n}" for i in range(3) for n in ("weight", "bias")]
+    del net[0]
+    assert len(net) == 2 and net[0] is d
+    net.extend([a, b])
+    assert [m for m in net] == [d, c, a, b]
+    named = nn.Sequential({"conv": a, "act": b})
+    assert named.conv is a and named[1] is b and [n for n, _ in named.named_children()] == ["conv", "act"]
+    layers = nn.ModuleList(m for m in (a, b, c))
+    assert list(layers[::-1]) == [c, b, a] and type(layers[:2]) is nn.ModuleList and list(layers[1:]._modules) == ["0", "1"]
+    layers[-1] = d
+    assert layers[2] is d and list(nn.ModuleList(net)) == list(net)
+    with pytest.raises(TypeError, match="expected modules, got int at 0"):
+        layers[0] = 3
 
 
 def test_containers():
@@ -176,6 +335,14 @@ def test_repr_reads_as_pytorchs():
 )"""
     assert repr(Net()) == expected
     assert repr(nn.Conv2d(1, 2, 3, padding=1, bias=False)) == "Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)"
+    assert repr(nn.Sequential(nn.ConvNormAct(1, 2, activation=None))) == """Sequential(
+  (0): ConvNormAct(
+    activation=None
+    (conv): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1)
+  )
+)"""
+    assert repr(nn.Sequential()) == "Sequential()" and repr(nn.ModuleList([nn.Dropout(0.2)])) == "ModuleList(\n  (0): Dropout(p=0.2)\n)"
     assert repr(nn.Parameter(np.zeros(1, np.float32))).startswith("Parameter containing:\ntensor([0.]")
 
 
@@ -195,6 +362,43 @@ def test_fused_chain_equals_the_plain_one():
         for a, b in zip(g, h, strict=True):
             np.testing.assert_allclose(a.data, b.data, rtol=1e-10, atol=1e-11)
         assert np.array_equal(net.norm.running_var.data, other.norm.running_var.data)
+
+
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_fused_chain_is_its_formula(activation):
+    """Held against NumPy, in training and in evaluation, on an image that is no square."""
+    rng = np.random.default_rng(2)
+    net = nn.ConvNormAct(2, 3, kernel_size=(3, 1), stride=2, activation=activation).double()
+    for p in net.parameters():
+        p.data[...] = rng.normal(size=p.shape)
+    x, w = rng.normal(size=(2, 2, 5, 4)), net.conv.weight.data
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    conv = np.zeros((2, 3, 3, 2))
+    for n, k, i, j in np.ndindex(conv.shape):
+        conv[n, k, i, j] = (w[k] * padded[n, :, 2 * i:2 * i + 3, 2 * j:2 * j + 1]).sum()
+    mean, var = conv.mean((0, 2, 3)), conv.var((0, 2, 3))
+    running = 0.1 * mean, 0.9 + 0.1 * conv.var((0, 2, 3), ddof=1)
+    for training, (m, v) in ((True, (mean, var)), (False, running)):
+        y = (conv - m[:, None, None]) / np.sqrt(v + 1e-5)[:, None, None]
+        y = y * net.norm.weight.data[:, None, None] + net.norm.bias.data[:, None, None]
+        y = np.maximum(y, 0) if activation else y
+        np.testing.assert_allclose(net.train(training)(ta.tensor(x)).data, y, rtol=1e-10, atol=1e-12)
+
+
+def test_fused_chain_with_another_norm_in_its_place():
+    net = nn.ConvNormAct(2, 4)
+    x = ta.tensor(np.random.default_rng(3).normal(size=(2, 2, 4, 4)).astype(np.float32))
+    for norm in (nn.Identity(), nn.GroupNorm(2, 4)):
+        net.norm = norm
+        np.testing.assert_allclose(net(x).data, np.maximum(norm(net.conv(x)).data, 0))
+    net = nn.ConvNormAct(2, 4)
+    with net.norm.register_forward_pre_hook(lambda m, inputs: inputs[0] * 0):
+        assert not net(x).data.any()
+    seen = []
+    with net.conv.register_forward_hook(lambda m, inputs, y: seen.append(y.shape)), net.register_forward_hook(
+            lambda m, inputs, y: seen.append(y.data.min())):
+        net(x)
+    assert seen == [(2, 4, 4, 4), 0.0]
 
 
 def test_batch_norm_counts_and_averages():
