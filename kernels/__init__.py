@@ -10,7 +10,7 @@ and plain numbers, keeps no state, and returns arrays. It knows nothing of tenso
 >>> with kernels.use("reference"):        # run what is called inside on the specification
 ...     loss = model(x)
 
-The environment variable ``TINYATTN_KERNELS=reference`` does the same for a whole process.
+The environment variable ``TINYATTN_KERNELS=reference``, read at import, does the same for a whole process.
 """
 import contextlib
 import contextvars
@@ -21,7 +21,7 @@ RUNGS = ("reference", "cpu")
 """Names of the rungs, slowest and plainest first."""
 
 _loaded = {}
-_chosen = contextvars.ContextVar("tinyattn_rung", default=None)
+_chosen = contextvars.ContextVar("tinyattn_rung", default=os.environ.get("TINYATTN_KERNELS") or "cpu")
 
 
 def _checked(name):
@@ -32,15 +32,16 @@ def _checked(name):
 
 def active():
     """Name of the rung that runs CPU tensors now: the innermost `use`, else TINYATTN_KERNELS, else "cpu"."""
-    return _chosen.get() or _checked(os.environ.get("TINYATTN_KERNELS") or "cpu")
+    return _checked(_chosen.get())
 
 
 def rung(name=None):
     """The module of kernels called `name` (default: the active one), imported when first asked for."""
-    name = name or active()
-    if name not in _loaded:
-        _loaded[name] = importlib.import_module(f"{__name__}.{_checked(name)}")
-    return _loaded[name]
+    name = name or _chosen.get()
+    module = _loaded.get(name)
+    if module is None:
+        module = _loaded[name] = importlib.import_module(f"{__name__}.{_checked(name)}")
+    return module
 
 
 @contextlib.contextmanager

@@ -190,9 +190,9 @@ def _run(rows, tasks, work, arguments):
         _put_word(place, _word(array + DATA))
         _put_word(place + 8, size)
         _put_word(place + 16, rows[row + 3 + 2 * i])
-        total += size
+        total += size * rows[row + 3 + 2 * i]
     _put_word(table, DONE)
-    if tasks > 1 and (work if work >= 0 else total // 3) >= ENOUGH:
+    if tasks > 1 and (work if work >= 0 else total // 24) >= ENOUGH:
         _spread(address, tasks, table, count)
     else:
         for t in range(tasks):
@@ -212,7 +212,7 @@ def launch(body, tasks, *arrays, work=-1):
     copied back after. Whether those that a body writes may be written is not looked at.
 
     work: roughly how many nanoseconds one thread would need for all tasks, an integer; if it is not said, what it costs to
-    pass once over all arrays. It decides only who does the work: results never depend on it.
+    pass once over all arrays, 24 bytes a nanosecond. It decides only who does the work: results never depend on it.
     """
     rows = _rows.get(body)
     outcome = UNKNOWN if rows is None else _run(rows, tasks, work, id(arrays))
@@ -268,3 +268,9 @@ def _learn(body, arrays):
 def numbers(*values):
     """Whole numbers for a body, as an int64 array: the same one every time, so nobody may write to it."""
     return np.array(values, np.int64)
+
+
+@functools.lru_cache(maxsize=4096)
+def scalars(dtype, *values):
+    """Other numbers that seldom change, as an array of `dtype`, likewise."""
+    return np.array(values, dtype)

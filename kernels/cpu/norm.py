@@ -14,7 +14,7 @@ import numpy as np
 
 from .array import empty
 from .jit import part
-from .launch import launch
+from .launch import launch, numbers, scalars
 
 __all__ = ["batch_norm_forward", "batch_norm_inference", "batch_norm_backward",
            "layer_norm_forward", "layer_norm_backward"]
@@ -30,9 +30,14 @@ def _cut(size, C):
     return tile, block, -(-size // block)
 
 
+@part
 def _repeat(parameter, tile):
     """A parameter (C,) repeated to the length of a tile."""
-    return np.tile(parameter, tile // len(parameter))
+    repeated = np.empty(tile, parameter.dtype)
+    for r in range(0, tile, len(parameter)):
+        for c in range(len(parameter)):
+            repeated[r + c] = parameter[c]
+    return repeated
 
 
 @part
@@ -56,13 +61,12 @@ def _moments(t, sizes, x, partial):
     C, tile, start = sizes[0], sizes[1], t * sizes[2]
     stop = min(start + sizes[2], len(x))
     shift = partial[3 * t * C:3 * t * C + C]
-    shifts, sums, squares = np.empty(tile, x.dtype), np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
+    sums, squares = np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
     rows = min(tile, stop - start) // C
     _fold(x[start:start + rows * C], C, shift)
     for c in range(C):
         shift[c] /= x.dtype.type(rows)
-    for j in range(tile):
-        shifts[j] = shift[j % C]
+    shifts = _repeat(shift, tile)
     for at in range(start, stop, tile):
         part = x[at:min(at + tile, stop)]
         for j in range(len(part)):
@@ -74,10 +78,27 @@ def _moments(t, sizes, x, partial):
 
 
 @part
+def _combine(t, sizes, eps, partial, mean, var, rstd):
+    """What `_moments` found in the blocks (sizes: C, rows, rows of a block), put together in float64, block by block."""
+    C, M, rows = sizes[0], sizes[1], sizes[2]
+    for c in range(C):
+        count, middle, squares = 0.0, 0.0, 0.0  # of the blocks so far: rows, their mean, Σ (x − mean)²
+        for at in range(c, len(partial), 3 * C):
+            n = np.float64(min(rows, M - np.int64(count)))
+            shift, first, second = np.float64(partial[at]), np.float64(partial[at + C]), np.float64(partial[at + 2 * C])
+            step = shift + first / n - middle
+            squares += max(second - first * first / n, 0.0) + step * step * (count * n / (count + n))
+            middle += step * (n / (count + n))
+            count += n
+        mean[c], var[c], rstd[c] = middle, squares / M, 1 / np.sqrt(squares / M + eps[0])
+
+
+@part
 def _normalise(t, sizes, x, mean, scale, bias, y):
-    """Block t of y = (x − mean)·scale + bias, negative values zeroed with relu; parameters repeated to a tile."""
+    """Block t of y = (x − mean)·scale + bias, negative values zeroed with relu."""
     tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
     stop = min(start + sizes[2], len(x))
+    mean, scale, bias = _repeat(mean, tile), _repeat(scale, tile), _repeat(bias, tile)
     for at in range(start, stop, tile):
         part, result = x[at:min(at + tile, stop)], y[at:min(at + tile, stop)]
         if relu:
@@ -98,6 +119,7 @@ def _gradient_sums(t, sizes, dy, x, mean, scale, bias, partial):
     C, tile, start, relu, zero = sizes[0], sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
     stop = min(start + sizes[2], len(x))
     sums, products = np.zeros(tile, x.dtype), np.zeros(tile, x.dtype)
+    mean, scale, bias = _repeat(mean, tile), _repeat(scale, tile), _repeat(bias, tile)
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
         gradient, part = dy[at:end], x[at:end]
@@ -116,10 +138,26 @@ def _gradient_sums(t, sizes, dy, x, mean, scale, bias, partial):
 
 
 @part
+def _slopes(t, sizes, partial, rstd, scale, dweight, dbias, slope, offset):
+    """dbias = Σ g, dweight = Σ g·x̂, and what `_input_gradient` makes of them; sizes: C, rows. In float64."""
+    C, M = sizes[0], sizes[1]
+    for c in range(C):
+        total, product = 0.0, 0.0
+        for at in range(c, len(partial), 2 * C):
+            total += partial[at]
+            product += partial[at + C]
+        product *= rstd[c]
+        dbias[c], dweight[c] = total, product
+        slope[c], offset[c] = -scale[c] * rstd[c] * product / M, -scale[c] * total / M
+
+
+@part
 def _input_gradient(t, sizes, dy, x, mean, scale, bias, slope, offset, dx):
     """Block t of dx = g·scale + (x − mean)·slope + offset, with g as in `_gradient_sums`."""
     tile, start, relu, zero = sizes[1], t * sizes[2], sizes[3], x.dtype.type(0)
     stop = min(start + sizes[2], len(x))
+    mean, scale, bias = _repeat(mean, tile), _repeat(scale, tile), _repeat(bias, tile)
+    slope, offset = _repeat(slope, tile), _repeat(offset, tile)
     for at in range(start, stop, tile):
         end = min(at + tile, stop)
         gradient, part, out = dy[at:end], x[at:end], dx[at:end]
@@ -133,18 +171,15 @@ def _input_gradient(t, sizes, dy, x, mean, scale, bias, slope, offset, dx):
                 out[j] = gradient[j] * scale[j] + ((part[j] - mean[j]) * slope[j] + offset[j])
 
 
-def _scale_and_bias(rstd, weight, bias, tile):
-    """weight · rstd and bias, repeated to a tile, in rstd's dtype: the same bits forward and backward."""
-    scale = rstd if weight is None else rstd * weight                                # (C,)
-    return _repeat(scale, tile), _repeat(np.zeros_like(rstd) if bias is None else bias, tile)
+def _scale_and_bias(rstd, weight, bias):
+    """weight · rstd and bias, in rstd's dtype: the same bits forward and backward."""
+    return rstd if weight is None else rstd * weight, np.zeros_like(rstd) if bias is None else bias
 
 
 def _apply(x, mean, rstd, weight, bias, relu):
-    C = x.shape[1]
-    tile, block, blocks = _cut(x.size, C)
+    tile, block, blocks = _cut(x.size, x.shape[1])
     y = empty(x.shape, x.dtype)
-    launch(_normalise, blocks, np.array([C, tile, block, relu]), x, _repeat(mean, tile),
-           *_scale_and_bias(rstd, weight, bias, tile), y)
+    launch(_normalise, blocks, numbers(x.shape[1], tile, block, relu), x, mean, *_scale_and_bias(rstd, weight, bias), y)
     return y
 
 
@@ -157,15 +192,9 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
     partial = np.empty((blocks, 3, C), x.dtype)
-    launch(_moments, blocks, np.array([C, tile, block]), x, partial)
-    shift, first, second = partial.astype(np.float64).transpose(1, 0, 2)             # (blocks, C) each
-    count = np.full((blocks, 1), block // C, np.float64)                             # (blocks, 1) rows of each block
-    count[-1] = M - (blocks - 1) * (block // C)
-    means = shift + first / count                                                    # (blocks, C)
-    mean = (means * count).sum(axis=0) / M                                           # (C,)
-    squares = np.maximum(second - first ** 2 / count, 0) + count * (means - mean) ** 2
-    var = squares.sum(axis=0) / M                                                    # (C,)
-    mean, var, rstd = (a.astype(x.dtype) for a in (mean, var, 1 / np.sqrt(var + eps)))
+    mean, var, rstd = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
+    launch(_moments, blocks, numbers(C, tile, block), x, partial)
+    launch(_combine, 1, numbers(C, M, block // C), scalars(np.float64, eps), partial, mean, var, rstd)
     return _apply(x, mean, rstd, weight, bias, relu), mean, var, rstd
 
 
@@ -185,18 +214,14 @@ def batch_norm_backward(dy, x, mean, rstd, weight, bias, relu=False):
     """
     M, C = x.shape
     tile, block, blocks = _cut(x.size, C)
-    given = (np.array([C, tile, block, relu]), dy, x, _repeat(mean, tile),
-             *_scale_and_bias(rstd, weight, bias, tile))
-    partial = np.empty((blocks, 2, C), x.dtype)
+    scale, bias = _scale_and_bias(rstd, weight, bias)
+    given = numbers(C, tile, block, relu), dy, x, mean, scale, bias
+    partial, dx = np.empty((blocks, 2, C), x.dtype), empty(x.shape, x.dtype)
+    dweight, dbias, slope, offset = (np.empty(C, x.dtype) for _ in range(4))
     launch(_gradient_sums, blocks, *given, partial)
-    dbias, dweight = partial.sum(axis=0, dtype=np.float64)                           # (C,) each
-    rstd = rstd.astype(np.float64)
-    dweight *= rstd
-    scale = rstd if weight is None else rstd * weight                                # (C,)
-    slope, offset = ((-scale * a).astype(x.dtype) for a in (rstd * dweight / M, dbias / M))
-    dx = empty(x.shape, x.dtype)
-    launch(_input_gradient, blocks, *given, _repeat(slope, tile), _repeat(offset, tile), dx)
-    return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
+    launch(_slopes, 1, numbers(C, M), partial, rstd, scale, dweight, dbias, slope, offset)
+    launch(_input_gradient, blocks, *given, slope, offset, dx)
+    return dx, dweight, dbias
 
 
 @part
@@ -252,7 +277,7 @@ def layer_norm_forward(x, weight, bias, eps):
     weight = np.ones(D, x.dtype) if weight is None else weight
     bias = np.zeros(D, x.dtype) if bias is None else bias
     rows = max(1, BLOCK // D)
-    launch(_layer_norm, -(-M // rows), np.array([rows]), x, weight, bias, np.full(1, eps, x.dtype),
+    launch(_layer_norm, -(-M // rows), numbers(rows), x, weight, bias, scalars(x.dtype, eps),
            y, mean, rstd)
     return y, mean, rstd
 
@@ -270,7 +295,7 @@ def layer_norm_backward(dy, x, mean, rstd, weight):
     dx = empty(x.shape, x.dtype)
     blocks = -(-M // rows)
     partial = np.empty((blocks, 2, D), x.dtype)
-    launch(_layer_norm_backward, blocks, np.array([rows]), dy, x, mean, rstd, weight,
+    launch(_layer_norm_backward, blocks, numbers(rows), dy, x, mean, rstd, weight,
            dx, partial)
     dweight, dbias = partial.sum(axis=0, dtype=np.float64).astype(x.dtype)
     return dx, dweight, dbias
