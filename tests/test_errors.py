@@ -99,6 +99,9 @@ CASES = [
     (lambda: F.scaled_dot_product_attention(Z(3, 4), Z(3, 4), Z(3, 4), Z(3, 3), is_causal=True), ValueError, "give attn_mask or is_causal"),
     (lambda: F.apply_gates(X, channel=Z(2, 4)), ValueError, "channel has shape (2, 4), expected (2, 3) to match input (2, 3, 8, 8)"),
     (lambda: F.pool_pixels(Z(2, 3, 0, 4)), ValueError, "is empty"),
+    (lambda: F.max_pool2d(Z(2, 0, 4, 4), 2), ValueError, "only the batch axis may have length 0"),
+    (lambda: F.conv2d(Z(2, 3, 0, 8), W, padding=2), ValueError, "only the batch axis may have length 0"),
+    (lambda: F.group_norm(Z(2, 4, 0), 2), ValueError, "only the batch axis may have length 0"),
     # arithmetic and reductions
     (lambda: Z(2, 3) + Z(2), ValueError, "add: shapes (2, 3) and (2,) do not broadcast: counted from the last axis"),
     (lambda: Z(2) + "1", TypeError, "add: expected a Tensor or a number, got str"),
@@ -125,6 +128,7 @@ CASES = [
     (lambda: Z(2, 3).expand(2, 4), ValueError, "shape (2, 3) cannot be expanded to (2, 4); only axes of length 1 can grow"),
     (lambda: Z(2, 3).flatten(1, 0), ValueError, "start_dim 1 comes after end_dim 0"),
     (lambda: ta.cat([Z(2, 3), Z(3, 3)], 1), ValueError, "tensors[1] has shape (3, 3), tensors[0] has (2, 3)"),
+    (lambda: ta.cat([Z(()), Z(())]), ValueError, "tensors without axes cannot be joined; use ta.stack"),
     (lambda: ta.cat([]), ValueError, "at least one tensor"),
     (lambda: ta.cat([Z(2), ints(2)]), TypeError, "tensors[1] is int64, tensors[0] is float32"),
     (lambda: ta.stack([Z(2), Z(3)]), ValueError, "tensors[1] has shape (3,), expected that of tensors[0], (2,)"),

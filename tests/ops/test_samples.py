@@ -84,6 +84,38 @@ def test_elementwise_results_keep_channels_last():
     assert x.sum(1).is_contiguous()
 
 
+EMPTY = {
+    "sum": lambda x: x.sum(0), "mean": lambda x: x.mean(1), "var": lambda x: x.var(), "prod": lambda x: x.prod(), "softmax": lambda x: x.softmax(1),
+    "matmul": lambda x: x @ x.T, "conv2d": lambda x: ta.nn.functional.conv2d(x.reshape(0, 1, 3, 1), ta.ones(2, 1, 2, 1)),
+    "max_pool2d": lambda x: ta.nn.functional.max_pool2d(x.reshape(0, 1, 3, 1), (2, 1)), "group_norm": lambda x: ta.nn.functional.group_norm(x, 3),
+    "layer_norm": lambda x: ta.nn.functional.layer_norm(x, (3,)), "cross_entropy": lambda x: ta.nn.functional.cross_entropy(
+        x, ta.zeros(0, dtype=np.int64), reduction="none"), "cat": lambda x: ta.cat([x, x]), "flip": lambda x: x.flip(0), "getitem": lambda x: x[:, 1],
+    "relu": lambda x: x.relu(), "dropout": lambda x: ta.nn.functional.dropout(x, 0.5), "cumsum": lambda x: x.cumsum(1),
+    "adaptive_avg_pool2d": lambda x: ta.nn.functional.adaptive_avg_pool2d(x.reshape(0, 1, 3, 1), 2),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_batch_is_no_accident(name):
+    x = ta.zeros(0, 3, requires_grad=True)
+    y = EMPTY[name](x)
+    y.sum().backward()
+    assert x.grad.shape == (0, 3)
+
+
+WITHOUT_AXES = {"cumsum": lambda x: x.cumsum(0), "max": lambda x: x.max(0)[0], "gather": lambda x: x.gather(0, ta.tensor(0)),
+                "softmax": lambda x: x.softmax(0) * x, "flatten": lambda x: x.flatten(), "amin": lambda x: x.amin(-1)}
+
+
+@pytest.mark.parametrize("name", WITHOUT_AXES)
+def test_a_tensor_without_axes_is_one_number(name):
+    x = ta.tensor(np.array(3.0), requires_grad=True)
+    y = WITHOUT_AXES[name](x)
+    y.backward()
+    assert y.item() == 3.0 and x.grad.shape == () and x.grad.item() == 1.0
+    assert x.argmax(0).item() == 0
+
+
 def test_dropout_gradient_has_the_mask_of_the_output():
     for layout in ("channels last", "axes reversed"):
         x = ta.Tensor(LAYOUTS[layout](np.ones((2, 3, 4, 5))), requires_grad=True)

@@ -116,6 +116,8 @@ def images(x, caller, channels=None, reason=""):
         if x.shape[-1] == channels:
             hint = "; the channels seem to be last: use x.permute(0, 3, 1, 2)" if x.ndim == 4 else ""
         raise ValueError(f"{caller}: input has shape {x.shape}, expected {expected}{hint}")
+    if 0 in x.shape[-3:]:
+        raise ValueError(f"{caller}: input has shape {x.shape}; only the batch axis may have length 0")
     return (x, False) if x.ndim == 4 else (x.unsqueeze(0), True)
 
 

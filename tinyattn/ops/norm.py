@@ -203,12 +203,15 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     real(eps, "group_norm", "eps", 0)
     if x.ndim < 2 or x.shape[1] % whole(num_groups, "group_norm", "num_groups"):
         raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
+    if 0 in x.shape[1:]:
+        raise ValueError(f"group_norm: input has shape {x.shape}; only the batch axis may have length 0")
     same_dtype("group_norm", input=x, weight=weight, bias=bias)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != x.shape[1:2]:
             raise ValueError(f"group_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
                              f"input {x.shape}")
-    y = LayerNormFunction.apply(x.reshape(x.shape[0] * num_groups, -1), None, None, eps=eps).reshape(x.shape)
+    rows = x.reshape(x.shape[0] * num_groups, math.prod(x.shape[1:]) // num_groups)
+    y = LayerNormFunction.apply(rows, None, None, eps=eps).reshape(x.shape)
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     if weight is not None:
         y = y * weight.reshape(per_channel)

@@ -4,6 +4,7 @@
 its dy read again by every element that took part, times that element's share.
 """
 import builtins
+import math
 
 from ..autograd import Function
 from . import arguments
@@ -80,7 +81,8 @@ class ProdFunction(Function):
         (x,), dim = ctx.saved, ctx.attributes["dim"]
         dy = dy.reshape(_kept(x.shape, dim))
         order = [i for i in range(x.ndim) if i not in dim] + list(dim)
-        rows = x.permute(*order).reshape(*(x.shape[i] for i in order if i not in dim), -1)   # (…, n)
+        kept = tuple(x.shape[i] for i in order if i not in dim)
+        rows = x.permute(*order).reshape(*kept, math.prod(x.shape[i] for i in dim))           # (…, n)
         others = _product_of_others(rows)
         back = [order.index(i) for i in range(x.ndim)]
         return others.reshape(*(x.shape[i] for i in order)).permute(*back) * dy
@@ -159,7 +161,7 @@ def amin(x, dim=None, keepdim=False):
 
 
 def _arg(kernel, x, dim, keepdim):
-    if tensor_argument(x, kernel).data.size == 0:
+    if (tensor_argument(x, kernel).data.size if dim is None else x.shape and x.shape[arguments.axis(dim, x.ndim, kernel)]) == 0:
         raise ValueError(f"{kernel}: the tensor of shape {x.shape} is empty")
     flag(keepdim, kernel, "keepdim")
     if dim is None:
