@@ -74,7 +74,7 @@ def test_buffers():
     assert "scratch" not in net.state_dict() and len(list(net.buffers())) == 2
     del net.scratch
     net.scratch = ta.zeros(1)                                     # an attribute like any other now
-    assert "scratch" not in dict(net.named_buffers()) and not net._not_saved
+    assert "scratch" not in dict(net.named_buffers())
     net.steps = None
     assert net.steps is None and "steps" not in net.state_dict() and "steps" in net._buffers
     net.steps = ta.ones(3)
@@ -289,42 +289,6 @@ def test_shared_parameters_stay_shared_in_a_copy():
     assert np.array_equal(copy.deepcopy(y.detach()).data, y.data)
 
 
-def test_lists_of_modules_are_lists():
-    a, b, c, d = (nn.Linear(1, 1) for _ in range(4))
-    net = nn.Sequential(a, b, c)
-    assert net[0] is a and net[-1] is c and net[1:][0] is b and type(net[1:]) is nn.Sequential
-    tail = net[1:].append(d)                                      # the slice keeps the names "1" and "2"
-    assert [m for m in tail] == [b, c, d] and list(tail._modules) == ["1", "2", "3"]
-    net[1] = d
-    assert net[1] is d and list(net.state_dict()) == [f"{i}.{n}" for i in range(3) for n in ("weight", "bias")]
-    del net[0]
-    assert len(net) == 2 and net[0] is d
-    net.extend([a, b])
-    assert [m for m in net] == [d, c, a, b]
-    named = nn.Sequential({"conv": a, "act": b})
-    assert named.conv is a and named[1] is b and [n for n, _ in named.named_children()] == ["conv", "act"]
-    layers = nn.ModuleList(m for m in (a, b, c))
-    assert list(layers[::-1]) == [c, b, a] and type(layers[:2]) is nn.ModuleList and list(layers[1:]._modules) == ["0", "1"]
-    layers[-1] = d
-    assert layers[2] is d and list(nn.ModuleList(net)) == list(net)
-    with pytest.raises(TypeError, match="expected modules, got int at 0"):
-        layers[0] = 3
-
-
-def test_containers():
-    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    assert len(net) == 3 and isinstance(net[-1], nn.Linear) and [type(m).__name__ for m in net[:2]] == ["Linear", "ReLU"]
-    assert list(nn.Sequential({"a": nn.ReLU(), "b": nn.Tanh()})._modules) == ["a", "b"]
-    assert len(net.append(nn.Tanh())) == 4
-    with pytest.raises(TypeError, match="expected modules, got int at 1"):
-        nn.Sequential(nn.ReLU(), 3)
-    layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
-    layers.append(nn.ReLU())
-    assert len(layers) == 4 and len(list(layers.parameters())) == 6 and len(layers[1:]) == 3
-    with pytest.raises(IndexError):
-        layers[9]
-
-
 def test_repr_reads_as_pytorchs():
     expected = """Net(
   (first): Linear(in_features=3, out_features=4, bias=True)
@@ -344,71 +308,3 @@ def test_repr_reads_as_pytorchs():
 )"""
     assert repr(nn.Sequential()) == "Sequential()" and repr(nn.ModuleList([nn.Dropout(0.2)])) == "ModuleList(\n  (0): Dropout(p=0.2)\n)"
     assert repr(nn.Parameter(np.zeros(1, np.float32))).startswith("Parameter containing:\ntensor([0.]")
-
-
-def test_fused_chain_equals_the_plain_one():
-    for training in (True, False):
-        ta.manual_seed(1)
-        net = nn.ConvNormAct(3, 5, 3).double().train(training)
-        x, random = ta.randn(4, 3, 6, 6, dtype=np.float64, requires_grad=True), np.random.default_rng(0)
-        net.norm.weight.data[...], net.norm.bias.data[...] = random.normal(size=5), random.normal(size=5)
-        other = copy.deepcopy(net)
-        seen = []
-        other.norm.register_forward_hook(lambda m, i, o: seen.append(o.data.min()))
-        y, z = net(x), other(x)
-        assert seen and seen[0] < 0, "the hook on the norm sees what comes before the activation"
-        np.testing.assert_allclose(y.data, z.data, rtol=1e-12, atol=1e-12)
-        g, h = (ta.grad((out * out).sum(), [x, *m.parameters()]) for out, m in ((y, net), (z, other)))
-        for a, b in zip(g, h, strict=True):
-            np.testing.assert_allclose(a.data, b.data, rtol=1e-10, atol=1e-11)
-        assert np.array_equal(net.norm.running_var.data, other.norm.running_var.data)
-
-
-@pytest.mark.parametrize("activation", ["relu", None])
-def test_fused_chain_is_its_formula(activation):
-    """Held against NumPy, in training and in evaluation, on an image that is no square."""
-    rng = np.random.default_rng(2)
-    net = nn.ConvNormAct(2, 3, kernel_size=(3, 1), stride=2, activation=activation).double()
-    for p in net.parameters():
-        p.data[...] = rng.normal(size=p.shape)
-    x, w = rng.normal(size=(2, 2, 5, 4)), net.conv.weight.data
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    conv = np.zeros((2, 3, 3, 2))
-    for n, k, i, j in np.ndindex(conv.shape):
-        conv[n, k, i, j] = (w[k] * padded[n, :, 2 * i:2 * i + 3, 2 * j:2 * j + 1]).sum()
-    mean, var = conv.mean((0, 2, 3)), conv.var((0, 2, 3))
-    running = 0.1 * mean, 0.9 + 0.1 * conv.var((0, 2, 3), ddof=1)
-    for training, (m, v) in ((True, (mean, var)), (False, running)):
-        y = (conv - m[:, None, None]) / np.sqrt(v + 1e-5)[:, None, None]
-        y = y * net.norm.weight.data[:, None, None] + net.norm.bias.data[:, None, None]
-        y = np.maximum(y, 0) if activation else y
-        np.testing.assert_allclose(net.train(training)(ta.tensor(x)).data, y, rtol=1e-10, atol=1e-12)
-
-
-def test_fused_chain_with_another_norm_in_its_place():
-    net = nn.ConvNormAct(2, 4)
-    x = ta.tensor(np.random.default_rng(3).normal(size=(2, 2, 4, 4)).astype(np.float32))
-    for norm in (nn.Identity(), nn.GroupNorm(2, 4)):
-        net.norm = norm
-        np.testing.assert_allclose(net(x).data, np.maximum(norm(net.conv(x)).data, 0))
-    net = nn.ConvNormAct(2, 4)
-    with net.norm.register_forward_pre_hook(lambda m, inputs: inputs[0] * 0):
-        assert not net(x).data.any()
-    seen = []
-    with net.conv.register_forward_hook(lambda m, inputs, y: seen.append(y.shape)), net.register_forward_hook(
-            lambda m, inputs, y: seen.append(y.data.min())):
-        net(x)
-    assert seen == [(2, 4, 4, 4), 0.0]
-
-
-def test_batch_norm_counts_and_averages():
-    norm = nn.BatchNorm2d(2, momentum=None)                       # a plain average over all batches
-    batches = [np.random.default_rng(i).normal(i, 2, (3, 2, 4, 4)).astype(np.float32) for i in range(3)]
-    for b in batches:
-        norm(ta.tensor(b))
-    assert norm.num_batches_tracked.item() == 3
-    np.testing.assert_allclose(norm.running_mean.data, np.mean([b.mean((0, 2, 3)) for b in batches], 0), rtol=1e-5)
-    np.testing.assert_allclose(norm.running_var.data, np.mean([b.var((0, 2, 3), ddof=1) for b in batches], 0), rtol=1e-5)
-    before = norm.running_mean.data.copy()
-    norm.eval()(ta.tensor(batches[0]))
-    assert np.array_equal(norm.running_mean.data, before) and norm.num_batches_tracked.item() == 3

@@ -139,8 +139,8 @@ class _BatchNorm(Module):
         momentum, moves = self.momentum, self.training and self.track_running_stats
         if moves and momentum is None:  # the mean over all batches so far
             momentum = 1 / (int(self.num_batches_tracked.data) + 1)
-        running = (self.running_mean, self.running_var) if moves or not training else (None, None)
-        y = F.batch_norm(x, *running, self.weight, self.bias, training, momentum, self.eps, activation=activation)
+        y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps,
+                         activation=activation)
         if moves:
             self.num_batches_tracked.data[...] += 1
             self.num_batches_tracked._changed()

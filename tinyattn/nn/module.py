@@ -64,7 +64,6 @@ class Module:
         for store in (self._parameters, self._buffers, self._modules):
             if name in store:
                 del store[name]
-                self._not_saved.discard(name)
                 return
         object.__delattr__(self, name)
 

@@ -1,0 +1,82 @@
+"""A fused chain is its plain chain and its formula; batch norm keeps count."""
+import copy
+
+import numpy as np
+import pytest
+
+import tinyattn as ta
+from tinyattn import kernels, nn
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    with kernels.use("reference"):
+        yield
+
+
+def test_fused_chain_equals_the_plain_one():
+    for training in (True, False):
+        ta.manual_seed(1)
+        net = nn.ConvNormAct(3, 5, 3).double().train(training)
+        x, random = ta.randn(4, 3, 6, 6, dtype=np.float64, requires_grad=True), np.random.default_rng(0)
+        net.norm.weight.data[...], net.norm.bias.data[...] = random.normal(size=5), random.normal(size=5)
+        other = copy.deepcopy(net)
+        seen = []
+        other.norm.register_forward_hook(lambda m, i, o: seen.append(o.data.min()))
+        y, z = net(x), other(x)
+        assert seen and seen[0] < 0, "the hook on the norm sees what comes before the activation"
+        np.testing.assert_allclose(y.data, z.data, rtol=1e-12, atol=1e-12)
+        g, h = (ta.grad((out * out).sum(), [x, *m.parameters()]) for out, m in ((y, net), (z, other)))
+        for a, b in zip(g, h, strict=True):
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-10, atol=1e-11)
+        assert np.array_equal(net.norm.running_var.data, other.norm.running_var.data)
+
+
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_fused_chain_is_its_formula(activation):
+    """Held against NumPy, in training and in evaluation, on an image that is no square."""
+    rng = np.random.default_rng(2)
+    net = nn.ConvNormAct(2, 3, kernel_size=(3, 1), stride=2, activation=activation).double()
+    for p in net.parameters():
+        p.data[...] = rng.normal(size=p.shape)
+    x, w = rng.normal(size=(2, 2, 5, 4)), net.conv.weight.data
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    conv = np.zeros((2, 3, 3, 2))
+    for n, k, i, j in np.ndindex(conv.shape):
+        conv[n, k, i, j] = (w[k] * padded[n, :, 2 * i:2 * i + 3, 2 * j:2 * j + 1]).sum()
+    mean, var = conv.mean((0, 2, 3)), conv.var((0, 2, 3))
+    running = 0.1 * mean, 0.9 + 0.1 * conv.var((0, 2, 3), ddof=1)
+    for training, (m, v) in ((True, (mean, var)), (False, running)):
+        y = (conv - m[:, None, None]) / np.sqrt(v + 1e-5)[:, None, None]
+        y = y * net.norm.weight.data[:, None, None] + net.norm.bias.data[:, None, None]
+        y = np.maximum(y, 0) if activation else y
+        np.testing.assert_allclose(net.train(training)(ta.tensor(x)).data, y, rtol=1e-10, atol=1e-12)
+
+
+def test_fused_chain_with_another_norm_in_its_place():
+    net = nn.ConvNormAct(2, 4)
+    x = ta.tensor(np.random.default_rng(3).normal(size=(2, 2, 4, 4)).astype(np.float32))
+    for norm in (nn.Identity(), nn.GroupNorm(2, 4)):
+        net.norm = norm
+        np.testing.assert_allclose(net(x).data, np.maximum(norm(net.conv(x)).data, 0))
+    net = nn.ConvNormAct(2, 4)
+    with net.norm.register_forward_pre_hook(lambda m, inputs: inputs[0] * 0):
+        assert not net(x).data.any()
+    seen = []
+    with net.conv.register_forward_hook(lambda m, inputs, y: seen.append(y.shape)), net.register_forward_hook(
+            lambda m, inputs, y: seen.append(y.data.min())):
+        net(x)
+    assert seen == [(2, 4, 4, 4), 0.0]
+
+
+def test_batch_norm_counts_and_averages():
+    norm = nn.BatchNorm2d(2, momentum=None)                       # a plain average over all batches
+    batches = [np.random.default_rng(i).normal(i, 2, (3, 2, 4, 4)).astype(np.float32) for i in range(3)]
+    for b in batches:
+        norm(ta.tensor(b))
+    assert norm.num_batches_tracked.item() == 3
+    np.testing.assert_allclose(norm.running_mean.data, np.mean([b.mean((0, 2, 3)) for b in batches], 0), rtol=1e-5)
+    np.testing.assert_allclose(norm.running_var.data, np.mean([b.var((0, 2, 3), ddof=1) for b in batches], 0), rtol=1e-5)
+    before = norm.running_mean.data.copy()
+    norm.eval()(ta.tensor(batches[0]))
+    assert np.array_equal(norm.running_mean.data, before) and norm.num_batches_tracked.item() == 3
