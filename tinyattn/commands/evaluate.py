@@ -53,5 +53,10 @@ def _print_classes(classes, rows):
     width = max(5, *(len(str(name)) for name in classes))
     print(f"\n{'class':<{width}}  images  recall  precision")
     for name, row in zip(classes, rows):
-        print(f"{name!s:<{width}}  {row['examples']:>6}  {row['recall']:>6.1%}  {row['precision']:>9.1%}")
+        print(f"{name!s:<{width}}  {row['examples']:>6}  {_percent(row['recall']):>6}  {_percent(row['precision']):>9}")
     print()
+
+
+def _percent(value):
+    """A share as a percentage; "-" where there was nothing to take a share of."""
+    return "-" if value != value else f"{value:.1%}"
