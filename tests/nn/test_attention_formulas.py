@@ -139,7 +139,7 @@ def test_attention_pool_is_its_formula():
 
 # --- multi-head attention ---------------------------------------------------------------------------------------------
 
-N, T, S, E, H = 2, 3, 4, 6, 2
+N, T, S, E, H = 4, 3, 5, 6, 2
 
 
 def multihead(q, k, v, w, allowed, extra):

@@ -1,0 +1,136 @@
+"""The models: every one with every gate, on images of any size and colour; counted by hand; gates where papers put them."""
+import pathlib
+
+import numpy as np
+import pytest
+
+import tinyattn as ta
+import tinyattn.nn.functional as F
+from tinyattn import kernels, nn
+from tinyattn.models import HAS_GATES, MODELS, create
+from tinyattn.models.resnet import Block
+from tinyattn.nn import attention
+
+PAIRS = [(m, g) for m in MODELS for g in (attention.GATES if m in HAS_GATES else ["none"])]
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    with kernels.use("reference"):
+        ta.manual_seed(1)
+        yield
+
+
+def images(*shape, seed=0):
+    return ta.tensor(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+def count(module):
+    return sum(p.data.size for p in module.parameters())
+
+
+@pytest.mark.parametrize("channels, size, classes", [(1, 28, 10), (3, 17, 7), (1, 13, 2)])
+@pytest.mark.parametrize("name, gate", PAIRS)
+def test_every_model_with_every_gate(name, gate, channels, size, classes):
+    net = create(name, channels, classes, size, gate)
+    scores = net(images(2, channels, size, size))
+    assert scores.shape == (2, classes) and np.isfinite(scores.data).all()
+    F.cross_entropy(scores, ta.tensor([0, 1])).backward()
+    for key, p in net.named_parameters():
+        assert p.grad is not None and np.isfinite(p.grad.data).all(), key
+    if name in HAS_GATES:
+        kinds = {type(m) for m in net.modules() if isinstance(m, attention.Gate)}
+        assert kinds == (set() if gate == "none" else {attention.GATES[gate]})
+
+
+@pytest.mark.parametrize("name, gate", PAIRS)
+def test_no_image_sees_another(name, gate):
+    net = create(name, 3, 5, 16, gate).eval()
+    x = images(3, 3, 16, 16)
+    together = net(x).data
+    np.testing.assert_allclose(net(x[1:2]).data, together[1:2], rtol=1e-4, atol=1e-5)      # a batch of one
+    memory = ta.Tensor(np.ascontiguousarray(x.data.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(net(memory).data, together, rtol=1e-4, atol=1e-5)           # channels-last
+    if name in HAS_GATES:                                                                  # no size is built in; H ≠ W
+        assert net(images(2, 3, 20, 11)).shape == (2, 5)
+
+
+def test_parameters_counted_by_hand():
+    def conv(c, k, size=3):
+        return c * k * size * size + 2 * k                                    # no bias, and a norm
+
+    assert count(create("lenet")) == 156 + 2416 + 48120 + 10164 + 850 == 61706
+    assert count(create("lenet", 3, 10, 32)) == 61706 + 2 * 150               # the network of PyTorch's CIFAR tutorial: 62,006
+    for name, n in (("resnet8", 1), ("resnet20", 3)):
+        stages = ((2 * n) * conv(16, 16) + conv(16, 32) + (2 * n - 1) * conv(32, 32) + conv(16, 32, 1)
+                  + conv(32, 64) + (2 * n - 1) * conv(64, 64) + conv(32, 64, 1))
+        assert count(create(name, 3, 10, 32)) == conv(3, 16) + stages + 650
+    assert count(create("resnet20", 3, 10, 32)) == 272474                     # He et al.: 0.27 M, and projections for the shortcuts
+    block = 4 * 128 * 128 + 4 * 128 + 2 * 128 * 256 + 256 + 128 + 4 * 128     # attention, two linear layers, two norms
+    cct = 3 * 64 * 9 + 64 * 128 * 9 + 64 * 128 + 4 * block + 2 * 128 + 129 + 1290
+    assert count(create("cct", 3, 10, 32)) == cct
+    main = conv(1, 16) + conv(16, 32) + conv(32, 64) + conv(64, 64) + 65 + 2 * 64 + 650
+    assert count(create("attention_cnn")) == main
+    gates = sum(2 * c * max(4, c // 16) + 98 for c in (16, 32, 64))
+    assert count(create("attention_cnn", attention="cbam")) == main + gates
+    assert count(create("attention_cnn", attention="eca")) == main + 3 + 3 + 3
+
+
+def test_the_gate_stands_before_the_addition():
+    """Papers put it at the end of the residual branch: a gate that lets nothing through leaves the shortcut."""
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return x * 0
+
+    for stride, channels in ((1, 8), (2, 16)):
+        block = Block(8, channels, stride, "cbam", 6)
+        x = images(2, 8, 6, 6)
+        assert block(x).shape == (2, channels, 6 // stride, 6 // stride)
+        block.gate = Nothing()
+        block.eval()
+        np.testing.assert_array_equal(block(x).data, np.maximum(block.shortcut(x).data, 0))
+
+
+def test_self_attention_only_on_small_maps():
+    """Its cost grows with the square of the pixels: 256 at most."""
+    net = create("attention_cnn", attention="self")                           # maps of 28², 14² and 7² pixels
+    assert [type(stage.gate).__name__ for stage in net.stages] == ["Identity", "SelfAttention2d", "SelfAttention2d"]
+    net = create("resnet8", 3, 10, 32, "self")                                # 32², 16² and 8²
+    assert [type(block.gate).__name__ for block in net.blocks] == ["Identity", "SelfAttention2d", "SelfAttention2d"]
+
+
+SMALL = {
+    "lenet": lambda: create("lenet", 1, 3, 12), "attention_cnn": lambda: create("attention_cnn", 1, 3, 12, "cbam"),
+    "resnet": lambda: create("resnet8", 1, 3, 12, "self"), "cct": lambda: ta.models.CCT(1, 3, 12, dim=32, depth=2, dropout=0.0),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_model_learns(name):
+    """Six images by heart: the loss falls below a third within some steps."""
+    net = SMALL[name]()
+    x, y = images(6, 1, 12, 12, seed=3), ta.tensor([0, 1, 2, 0, 1, 2])
+    optimizer = ta.optim.Adam(net.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(25):
+        loss = F.cross_entropy(net(x), y)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] / 3, losses[::6]
+
+
+def test_keys_say_where_weights_stand():
+    keys = list(create("attention_cnn", attention="se").state_dict())
+    assert keys[:2] == ["stages.0.block.0.conv.weight", "stages.0.block.0.norm.weight"] and "stages.2.gate.fc1.bias" in keys
+    assert {"head.weight", "pool.score.weight"} <= set(keys)
+    one, other = create("resnet8", attention="eca"), create("resnet8", attention="eca")
+    other.load_state_dict(one.state_dict())
+    x = images(2, 1, 12, 12)
+    assert np.array_equal(one.eval()(x).data, other.eval()(x).data)
+
+
+def test_each_model_is_under_eighty_lines():
+    for path in pathlib.Path(ta.models.__file__).parent.glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 80, path.name
