@@ -95,6 +95,7 @@ EMPTY = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
 @pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_batch_is_no_accident(name):
     x = ta.zeros(0, 3, requires_grad=True)

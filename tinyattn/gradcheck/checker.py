@@ -121,7 +121,8 @@ def gradcheck(function, inputs, eps=1e-5, atol=1e-6, rtol=1e-5, *, raise_excepti
         report.problem = f"{error}. Likely cause: a missing un-broadcast"
         return _finish(report, raise_exception)
     for (i, x), g in zip(wanted, found):
-        _check_input(report, (values, change), i, x, np.zeros(x.shape) if g is None else g.data, g is None, (eps, atol, rtol), random,
+        analytic = np.zeros(x.shape) if g is None else g.data
+        _check_input(report, (values, change), i, x, analytic, g is None, (eps, atol, rtol), random,
                      SAMPLED_OF_MANY if len(wanted) > MANY else all_below)
     return _finish(report, raise_exception)
 

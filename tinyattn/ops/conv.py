@@ -23,7 +23,8 @@ class Conv2dFunction(Function):
         ctx.save(x if ctx.needs[1] else None, w if ctx.needs[0] else None)
         ctx.shapes = x.shape, w.shape
         k = ctx.kernels
-        return to_public(k.conv2d_forward(to_memory(k, x), k.contiguous(w), None if b is None else k.contiguous(b), stride, padding, dilation, groups))
+        b = None if b is None else k.contiguous(b)
+        return to_public(k.conv2d_forward(to_memory(k, x), k.contiguous(w), b, stride, padding, dilation, groups))
 
     def backward(ctx, dy):
         (x, w), (x_shape, w_shape) = ctx.saved, ctx.shapes

@@ -27,8 +27,8 @@ class CrossEntropyFunction(Function):
 
     def forward(ctx, x, target, weight, ignore_index, label_smoothing):
         k = ctx.kernels
-        losses, log_probs = k.cross_entropy_forward(k.contiguous(x), k.contiguous(target),
-                                                     None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
+        losses, log_probs = k.cross_entropy_forward(
+            k.contiguous(x), k.contiguous(target), None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
         ctx.save(x, log_probs, target, weight)
         return losses
 
