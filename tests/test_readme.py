@@ -2,6 +2,8 @@
 import pathlib
 import re
 
+import readme_tables
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -17,3 +19,7 @@ def test_training_loop_runs_as_printed(capsys):
 def test_links_lead_somewhere():
     links = [target for target in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in target]
     assert links and all((ROOT / target).exists() for target in links), links
+
+
+def test_figures_are_the_measured_ones():
+    assert readme_tables.rewritten(TEXT) == TEXT, "run python tests/readme_tables.py"
