@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tinyattn as ta
-from tinyattn import kernels
+from tinyattn import kernels, nn
 from tinyattn.nn import init
 
 
@@ -93,3 +93,66 @@ def test_signals_keep_their_size_through_a_deep_relu_net():
         init.kaiming_normal_(w, nonlinearity="relu")
         x = (x @ w.T).relu()
     assert 0.1 < float((x.data ** 2).mean()) ** 0.5 < 10
+
+
+@pytest.mark.parametrize("a, b", [(-1.0, 0.5), (-2.0, 2.0), (0.0, 3.0)])
+def test_truncated_moments(a, b):
+    """With φ and Φ the normal density and distribution: mean (φ(a) − φ(b)) / Z, variance 1 + (aφ(a) − bφ(b)) / Z − mean²."""
+    density = [math.exp(-x * x / 2) / math.sqrt(2 * math.pi) for x in (a, b)]
+    z = (math.erf(b / math.sqrt(2)) - math.erf(a / math.sqrt(2))) / 2
+    mean = (density[0] - density[1]) / z
+    deviation = math.sqrt(1 + (a * density[0] - b * density[1]) / z - mean ** 2)
+    values = filled(init.trunc_normal_, 3.0, 2.0, 3 + 2 * a, 3 + 2 * b)       # the same, stretched by 2 and moved by 3
+    assert values.mean() == pytest.approx(3 + 2 * mean, abs=0.03) and values.std() == pytest.approx(2 * deviation, rel=0.02)
+    assert values.min() >= 3 + 2 * a and values.max() <= 3 + 2 * b
+
+
+def test_no_endless_drawing():
+    for a, b, std in ((5.0, 6.0, 1.0), (0.5, 0.6, 0.02), (1.0, 0.0, 1.0), (1.0, 2.0, 0.0)):
+        with pytest.raises(ValueError, match="holds almost nothing"):
+            init.trunc_normal_(ta.zeros(4), 0.0, std, a, b)
+    assert filled(init.trunc_normal_, 1.0, 0.0).tolist() == filled(init.ones_).tolist()      # no deviation: the mean
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_uniform_is_even_everywhere(dtype):
+    tensor = ta.zeros(20000, dtype=dtype)
+    values = init.uniform_(tensor, 0.0, 1.0).data
+    assert values.dtype == dtype and values.min() >= 0 and values.max() < 1
+    counts = np.bincount((values * 20).astype(int), minlength=20)              # 1000 ± 31 in each twentieth
+    assert ((counts - 1000) ** 2 / 1000).sum() < 44                            # χ² with 19 degrees: 99.9 %
+    neighbours = np.corrcoef(values[:-1], values[1:])[0, 1]
+    assert abs(neighbours) < 5 / math.sqrt(20000)
+
+
+def test_layers_begin_as_pytorchs_do():
+    """Weights and biases uniform in ±1/√fan_in, attention's by Glorot's law, tables normal, norms 1 and 0."""
+    for layer, fan_in in ((nn.Linear(300, 200), 300), (nn.Conv2d(32, 200, 3), 32 * 9), (nn.Conv2d(32, 200, (1, 3), groups=4), 8 * 3),
+                          (nn.Conv1d(50, 200, 5), 250)):
+        bound = 1 / math.sqrt(fan_in)
+        for p in (layer.weight, layer.bias):
+            assert np.abs(p.data).max() <= bound and np.abs(p.data).max() > 0.95 * bound
+            assert p.data.std() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+            assert abs(p.data.mean()) < 5 * bound / math.sqrt(3 * p.data.size)
+        assert not np.isin(layer.bias.data, layer.weight.data).all()           # draws of their own
+    layer = nn.MultiheadAttention(64, 4)
+    bound = math.sqrt(6 / (64 + 192))
+    assert 0.98 * bound < np.abs(layer.in_proj_weight.data).max() <= bound
+    assert not layer.in_proj_bias.data.any() and not layer.out_proj.bias.data.any() and layer.out_proj.weight.data.any()
+    table = nn.Embedding(200, 50).weight.data
+    assert table.std() == pytest.approx(1, rel=0.03) and abs(table.mean()) < 0.05
+    for norm in (nn.BatchNorm2d(5), nn.LayerNorm((2, 5)), nn.GroupNorm(5, 10)):
+        assert (norm.weight.data == 1).all() and not norm.bias.data.any()
+    norm = nn.BatchNorm1d(5)
+    assert not norm.running_mean.data.any() and (norm.running_var.data == 1).all() and norm.num_batches_tracked.item() == 0
+
+
+def test_every_layer_draws_anew():
+    net = nn.Sequential(*[nn.Linear(8, 8) for _ in range(4)])
+    weights = [layer.weight.data for layer in net]
+    assert all(not np.isin(a, b).any() for i, a in enumerate(weights) for b in weights[:i])
+    p = nn.Parameter(np.zeros((3, 3), np.float32))
+    y = (p * p).sum()
+    assert init.xavier_normal_(p) is p and p.requires_grad and p.is_leaf and p.data.any()
+    with pytest.raises(RuntimeError, match="changed in place"):                # the tape notices
+        y.backward()
