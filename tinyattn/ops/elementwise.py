@@ -130,14 +130,16 @@ def _promoted(a, b, caller, to_float=False):
 
 def add(a, b, *, alpha=1):
     """a + alpha · b"""
-    if real(alpha, "add", "alpha") != 1:
+    if type(alpha) is not int or alpha != 1:
+        real(alpha, "add", "alpha")
         b = mul(b, alpha)
     return AddFunction.apply(*_promoted(a, b, "add"))
 
 
 def sub(a, b, *, alpha=1):
     """a − alpha · b"""
-    if real(alpha, "sub", "alpha") != 1:
+    if type(alpha) is not int or alpha != 1:
+        real(alpha, "sub", "alpha")
         b = mul(b, alpha)
     a, b = _promoted(a, b, "sub")
     if a.dtype == bool:
