@@ -30,7 +30,6 @@ from numba import from_dtype, get_num_threads, prange, types
 from numba.core import callconv, cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
-from numba.np.unsafe.ndarray import to_fixed_tuple  # noqa: F401  (for bodies that take many numbers, as a tuple)
 
 from .jit import entrance, kernel, part
 
@@ -173,7 +172,7 @@ def _run(rows, tasks, work, arguments):
 
     arguments: where the tuple of arrays lies; work: nanoseconds, or −1 for what it costs to read and write them once.
     """
-    row = 1
+    row = np.int64(1)
     while row < len(rows) and not _fits(rows, row, arguments):
         row += ROW
     if row >= len(rows):
@@ -263,6 +262,18 @@ def _learn(body, arrays):
 
 
 # ---- what is handed to bodies --------------------------------------------------------------------------------------
+
+@intrinsic(prefer_literal=True)
+def unpack(typingctx, given, count):
+    """The first `count` of the numbers `given`, as a tuple; `count` is a constant."""
+    many = types.UniTuple(types.int64, count.literal_value)
+
+    def generate(context, builder, signature, values):
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return cgutils.pack_array(builder, [builder.load(builder.gep(data, [ir.Constant(ir.IntType(64), i)]))
+                                            for i in range(len(many))])
+    return many(given, count), generate
+
 
 @functools.lru_cache(maxsize=4096)
 def numbers(*values):

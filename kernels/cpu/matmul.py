@@ -17,7 +17,7 @@ from numba import prange
 
 from . import array
 from .jit import kernel, part, specialize
-from .launch import launch, numbers, to_fixed_tuple
+from .launch import launch, numbers, unpack
 from .reduce import add_blocks
 from .simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_store,
                    tile_zero, vector_lanes)
@@ -69,7 +69,7 @@ def _pack(b, at, step_k, step_n, depth, columns, packed):
 @part
 def _one_block(job, given, a, b, y):
     """One block of rows × columns of one product, summed over one block of k; see `matmul` for the numbers."""
-    (M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n, m_blocks, mb, n_blocks, nb, k_blocks, kb, batch) = to_fixed_tuple(
+    (M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n, m_blocks, mb, n_blocks, nb, k_blocks, kb, batch) = unpack(
         given, 16)
     rest, n0 = job // n_blocks, job % n_blocks * nb
     rest, m0 = rest // m_blocks, rest % m_blocks * mb

@@ -17,7 +17,7 @@ from ..reference import reduce as spec
 from ..reference.reduce import __all__
 from .array import empty
 from .jit import part, specialize
-from .launch import launch, numbers
+from .launch import launch
 from .loops import BLOCK
 from .mathfun import maximum_, minimum_
 
@@ -115,9 +115,21 @@ def _reduce(name, x, axes, keepdims):
     return y.reshape(shape) if stages else y.reshape(shape).copy()
 
 
+@part
+def _add_blocks(t, blocks, total):
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, len(total))
+    result = total[begin:end]
+    for i in range(len(result)):
+        result[i] = blocks[begin + i]
+    for at in range(len(total) + begin, len(blocks), len(total)):
+        block = blocks[at:at + len(result)]
+        for i in range(len(result)):
+            result[i] += block[i]
+
+
 def add_blocks(blocks, total):
     """total = the sums of several blocks of work, (blocks, …), added in order."""
-    launch(_bodies("sum")[1], 1, numbers(len(blocks), 1, len(blocks), 1, 1, total.size), blocks, total)
+    launch(_add_blocks, -(-total.size // BLOCK), blocks, total)
     return total
 
 

@@ -158,7 +158,8 @@ def test_the_cases_enter_every_path(monkeypatch):
         run = module.launch
 
         def record(body, jobs, given, *arrays, **options):
-            seen.update(describe(body.py_func.__qualname__, list(given), jobs))
+            if body.py_func.__qualname__.startswith("_one_"):  # not those that only lay numbers out
+                seen.update(describe(body.py_func.__qualname__, list(given), jobs))
             return run(body, jobs, given, *arrays, **options)
 
         monkeypatch.setattr(module, "launch", record)

@@ -8,11 +8,13 @@ level cache: a tile of 8 neighbouring pixels × one vector of channels takes its
 
 Source: F. Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017.
 """
+import functools
+
 import numpy as np
 
 from .. import array
 from ..jit import part
-from ..launch import launch, numbers, to_fixed_tuple
+from ..launch import launch, numbers, scalars, unpack
 from ..reduce import add_blocks
 from ..simd import (clear_run, copy_run, lanes_of, multiply_add, multiply_add_lanes, tile_add, tile_load, tile_store,
                     tile_zero, vector_lanes)
@@ -24,18 +26,16 @@ PIXELS, TAPS = 8, 4
 """Pixels of a tile of outputs; taps of a tile of weights."""
 
 
-def pack(w):
-    """Filters (C, 1, 1, R, S) as [r][s][c], with c rounded up to whole vectors."""
-    C, _, _, R, S = w.shape
-    packed = np.zeros((R, S, -(-C // lanes_of(w.dtype)) * lanes_of(w.dtype)), w.dtype)
-    packed[..., :C] = w.reshape(C, R, S).transpose(1, 2, 0)
-    return packed.reshape(-1)
+def pack(w, sizes, start, steps):
+    """`direct.pack` for sizes (C, 1, 1, R, S): as [r][s][c], with c rounded up to whole vectors."""
+    C, _, _, R, S = sizes
+    return direct.pack(w, (1, C, 1, R, S), start, (0, steps[0], 0, *steps[3:]), max(C, 1) + lanes_of(w.dtype))
 
 
 @part
 def _one_band(job, given, x, w, bias, y):
     """One band of rows of one image; the numbers are those of `convolve`."""
-    (_, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j, band) = to_fixed_tuple(given, 19)
+    (_, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j, band) = unpack(given, 19)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows, V = min(band, Ho - i0), vector_lanes(x)
@@ -59,21 +59,29 @@ def _one_band(job, given, x, w, bias, y):
 
 def convolve(x, packed, bias, y, image, outputs, taps, layout):
     """`direct.convolve` for one channel a group: image (N, H, W, C, 1), outputs (Ho, Wo, 1); the rest as there."""
+    tasks, work, given = _plan(image, outputs, taps, layout)
+    launch(_one_band, tasks, given, x, packed, bias, y, work=work)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(image, outputs, taps, layout):
+    """Tasks, nanoseconds and numbers of `_one_band`."""
     N, H, W, C, _ = image
     Ho, Wo, _ = outputs
     R, S, sh, sw, _, _, dh, dw = taps
     columns = (max(Wo, PIXELS) - 1) * sw + (S - 1) * dw + 1
     band = direct.band_rows(N, Ho, sh, columns * C, (R - 1) * dh + 1)
-    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, C, Ho, Wo, *taps, *layout, band), x, packed, bias, y,
-           work=N * Ho * Wo * C * R * S // 8)
+    return N * -(-Ho // band), N * Ho * Wo * C * R * S // 8, numbers(N, H, W, C, Ho, Wo, *taps, *layout, band)
 
 
 def forward(x, w, b, stride, padding, dilation, y):
     """y (N, Ho, Wo, C) of x (N, H, W, C), w (C, 1, R, S), b (C,) or None."""
     N, H, W, C = x.shape
     _, Ho, Wo, _ = y.shape
-    convolve(x, pack(w[:, None]), direct.padded_bias(b, 1, C, x.dtype), y, (N, H, W, C, 1), (Ho, Wo, 1),
-             (*w.shape[2:], *stride, *padding, *dilation), (0, Ho * Wo * C, Wo * C, C))
+    R, S = w.shape[2:]
+    packed = pack(w, (C, 1, 1, R, S), 0, (R * S, 0, 0, S, 1))
+    convolve(x, packed, direct.padded_bias(b, 1, C, x.dtype), y, (N, H, W, C, 1), (Ho, Wo, 1),
+             (R, S, *stride, *padding, *dilation), (0, Ho * Wo * C, Wo * C, C))
 
 
 def backward_input(dy, w, stride, padding, dilation, dx):
@@ -84,7 +92,7 @@ def backward_input(dy, w, stride, padding, dilation, dx):
 @part
 def _one_block(job, given, dy, x, totals, ones):
     """totals[job]: dw as [r][s][c] and then db, summed over one block of the images."""
-    (N, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, band, blocks) = to_fixed_tuple(given, 16)
+    (N, H, W, C, Ho, Wo, R, S, sh, sw, ph, pw, dh, dw, band, blocks) = unpack(given, 16)
     V, bands = vector_lanes(x), (Ho + band - 1) // band
     Cp, columns = (C + V - 1) // V * V, (Wo - 1) * sw + (S + TAPS) * dw + 1
     scratch = np.empty(((band - 1) * sh + (R - 1) * dh + 1) * columns * C + V, x.dtype)
@@ -124,7 +132,7 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation):
     blocks = max(1, min(N * -(-Ho // band), BLOCKS))
     totals = array.empty((blocks, R * S + 1, -(-C // V) * V), x.dtype)
     launch(_one_block, blocks, numbers(N, H, W, C, Ho, Wo, R, S, *stride, *padding, *dilation, band, blocks),
-           dy, x, totals, np.ones(1, x.dtype), work=N * Ho * Wo * C * R * S // 8)
+           dy, x, totals, scalars(x.dtype, 1), work=N * Ho * Wo * C * R * S // 8)
     total = add_blocks(totals, array.empty(totals.shape[1:], x.dtype))
     dweight = array.empty(w_shape, x.dtype)
     dweight[...] = total[:-1, :C].T.reshape(w_shape)

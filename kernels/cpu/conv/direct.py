@@ -14,14 +14,15 @@ on tiling, bands, or threads.
 
 Source: E. Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures", SC 2018.
 """
+import functools
 import math
 
 import numpy as np
 
 from ..jit import part, specialize
-from ..launch import launch, numbers, to_fixed_tuple
-from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_load, tile_store,
-                    vector_lanes)
+from ..launch import launch, numbers, unpack
+from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_load,
+                    tile_store, vector_lanes)
 
 TALL, SHORT = (14, 8) if REGISTERS == 32 else (6, 4)
 """Pixels of the two tiles: with two vectors of channels each, and the operands, they fill the registers."""
@@ -30,21 +31,35 @@ SCRATCH = 32768
 """Numbers of one padded band: 128 KiB of float32."""
 
 
-def pack(w):
-    """Lay out filters (G, K, C, R, S) as panels of two vectors of output channels (the last panel may have one).
+@part
+def _pack(t, given, w, packed):
+    """Panel t of `pack`, counted over all groups."""
+    (K, C, R, S, panel, lanes, start, step_g, step_k, step_c, step_r, step_s) = unpack(given, 12)
+    Kp, panels = (K + lanes - 1) // lanes * lanes, (K + panel - 1) // panel
+    g, first = t // panels, t % panels * panel
+    width, real = min(panel, Kp - first), min(panel, K - first)
+    at, start = (g * Kp + first) * R * S * C, start + g * step_g + first * step_k
+    for tap in range(R * S):
+        place = start + tap // S * step_r + tap % S * step_s
+        for c in range(C):
+            for k in range(real):
+                put(packed, at + k, take(w, place + c * step_c + k * step_k))
+            clear_run(packed, at + real, width - real)
+            at += width
 
-    The result is flat: [group][panel][r][s][c][lane], in the order in which tiles read. Lanes past K are never stored.
+
+def pack(w, sizes, start, steps, panel=None):
+    """Lay out filters as panels of two vectors of output channels (the last panel may have one), or of `panel` numbers.
+
+    The filters are sizes = (G, K, C, R, S) numbers of w, of which the first lies at `start`, and the others `steps` apart
+    along each axis. The result is flat: [group][panel][r][s][c][lane], in the order in which tiles read; lanes past K are 0.
     """
-    G, K, C, R, S = w.shape
+    G, K, C, R, S = sizes
     V = lanes_of(w.dtype)
-    packed = np.empty((G, -(-K // V) * V * C * R * S), w.dtype)
-    for k in range(0, K, 2 * V):
-        panel = w[:, k:k + 2 * V].transpose(0, 3, 4, 2, 1)  # (G, R, S, C, lanes)
-        lanes = -(-panel.shape[-1] // V) * V
-        place = packed[:, k * C * R * S:(k + lanes) * C * R * S].reshape(G, R, S, C, lanes)
-        place[..., :panel.shape[-1]] = panel
-        place[..., panel.shape[-1]:] = 0
-    return packed.reshape(-1)
+    panel = panel or 2 * V
+    packed = np.empty(G * -(-K // V) * V * C * R * S, w.dtype)
+    launch(_pack, G * -(-K // panel), numbers(*sizes[1:], panel, V, start, *steps), w, packed, work=packed.size)
+    return packed
 
 
 @part
@@ -92,7 +107,7 @@ _short_narrow = specialize(_panel, "_short_narrow", part, ROWS=SHORT, VECTORS=1)
 def _one_band(job, given, x, w, bias, y):
     """One band of rows of one image. Everything is flat; see `convolve` for the numbers."""
     (_, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, y_start, y_n, y_i, y_j,
-     tall, band, scratch_size) = to_fixed_tuple(given, 23)
+     tall, band, scratch_size) = unpack(given, 23)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows = min(band, Ho - i0)
@@ -128,19 +143,15 @@ def band_rows(N, Ho, rows_step, row_numbers, reach):
     return max(1, min(Ho, fits, math.ceil(Ho * N / 16)))
 
 
-def convolve(x, packed, bias, y, image, outputs, taps, layout):
-    """Convolve x into a grid of pixels of y.
-
-    image (N, H, W, G, C of one group) ; outputs (Ho, Wo, K of one group) ; taps (R, S, stride, stride, padding,
-    padding, dilation, dilation), where padding may be negative ; layout (first element of y, steps from image to image,
-    row to row, pixel to pixel). bias is padded like the weights: (G, K rounded up to whole vectors).
-    """
+@functools.lru_cache(maxsize=4096)
+def _plan(image, outputs, taps, layout, V):
+    """Which tiles, how many rows a band has, whether images need padding: tasks, nanoseconds and numbers of `_one_band`."""
     N, H, W, G, C = image
     Ho, Wo, K = outputs
     R, S, sh, sw, ph, pw, dh, dw = taps
     if taps[:6] == (1, 1, 1, 1, 0, 0) and layout[2] == Wo * layout[3] and N >= 16 and (H, W) == (Ho, Wo):
         H, W, Ho, Wo = 1, H * W, 1, Ho * Wo  # without neighbours an image is one long row: fewer ragged ends
-    some_waste = 1.04 if K <= lanes_of(x.dtype) else 1  # a short tile of one vector is too few multiply-adds at once
+    some_waste = 1.04 if K <= V else 1  # a short tile of one vector is too few multiply-adds at once
     tall = -(-Wo // TALL) * TALL <= some_waste * -(-Wo // SHORT) * SHORT
     height = TALL if tall else SHORT
     columns = (max(Wo, height) - 1) * sw + (S - 1) * dw + 1
@@ -148,17 +159,37 @@ def convolve(x, packed, bias, y, image, outputs, taps, layout):
     band = band_rows(N, Ho, sh, row_numbers, reach)
     inside = ph == pw == 0 and Wo >= height and (Ho - 1) * sh + reach <= H and columns <= W
     size = 0 if inside else ((band - 1) * sh + reach) * row_numbers
-    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, G, C, Ho, Wo, K, *taps, *layout, tall, band, size),
-           x, packed, bias, y, work=N * Ho * Wo * G * K * R * S * C // 32)
+    tasks, work = N * -(-Ho // band), N * Ho * Wo * G * K * R * S * C // (4 * V)
+    return tasks, work, numbers(N, H, W, G, C, Ho, Wo, K, *taps, *layout, tall, band, size)
+
+
+def convolve(x, packed, bias, y, image, outputs, taps, layout):
+    """Convolve x into a grid of pixels of y.
+
+    image (N, H, W, G, C of one group) ; outputs (Ho, Wo, K of one group) ; taps (R, S, stride, stride, padding,
+    padding, dilation, dilation), where padding may be negative ; layout (first element of y, steps from image to image,
+    row to row, pixel to pixel). bias is padded like the weights: (G, K rounded up to whole vectors).
+    """
+    tasks, work, given = _plan(image, outputs, taps, layout, lanes_of(x.dtype))
+    launch(_one_band, tasks, given, x, packed, bias, y, work=work)
 
 
 def padded_bias(b, G, K, dtype):
-    """(G · K rounded up to whole vectors): the numbers that accumulators start from."""
+    """(G · K rounded up to whole vectors): the numbers that accumulators start from. Only to be read."""
     V = lanes_of(dtype)
+    if b is None:
+        return no_bias(G * -(-K // V) * V, dtype)
+    if K % V == 0:
+        return b
     bias = np.zeros((G, -(-K // V) * V), dtype)
-    if b is not None:
-        bias[:, :K] = b.reshape(G, K)
-    return bias.reshape(-1)
+    bias[:, :K] = b.reshape(G, K)
+    return bias
+
+
+@functools.lru_cache(maxsize=256)
+def no_bias(count, dtype):
+    """Zeros, the same ones every time. Only to be read."""
+    return np.zeros(count, dtype)
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):
@@ -166,7 +197,7 @@ def forward(x, w, b, stride, padding, dilation, groups, y):
     N, H, W, _ = x.shape
     _, Ho, Wo, channels = y.shape
     K, C, R, S = channels // groups, *w.shape[1:]
-    packed = pack(w.reshape(groups, K, C, R, S))
+    packed = pack(w, (groups, K, C, R, S), 0, (K * C * R * S, C * R * S, R * S, S, 1))
     convolve(x, packed, padded_bias(b, groups, K, x.dtype), y, (N, H, W, groups, C), (Ho, Wo, K),
              (R, S, *stride, *padding, *dilation), (0, Ho * Wo * channels, Wo * channels, channels))
 
@@ -176,16 +207,35 @@ def _phase(first, taps, stride, padding, dilation):
 
     Pixel h = first + stride·m reads output (h + padding − r·dilation) / stride wherever that is whole. The taps r for
     which it is are r0, r0 + step, …; turned round, they make an ordinary convolution over dy of stride 1.
-    Returns those taps, turned round, as a slice; the dilation of the turned filter; its padding.
+    Returns the turned filter's first tap, its number of taps, the step from one to the next, its dilation, its padding.
     """
     common = math.gcd(stride, dilation)
     step, spread = stride // common, dilation // common
     whole = [r for r in range(min(step, taps)) if (first + padding - r * dilation) % stride == 0]
     if not whole:
-        return slice(0, 0), spread, 0
-    farthest = whole[0] + (taps - 1 - whole[0]) // step * step  # the turned filter's first tap
-    turned = slice(farthest, whole[0] - 1 if whole[0] else None, -step)
-    return turned, spread, -((first + padding - farthest * dilation) // stride)
+        return 0, 0, -step, spread, 0
+    count = (taps - 1 - whole[0]) // step + 1
+    farthest = whole[0] + (count - 1) * step
+    return farthest, count, -step, spread, -((first + padding - farthest * dilation) // stride)
+
+
+@functools.lru_cache(maxsize=1024)
+def _phases(x_shape, dy_shape, w_shape, stride, padding, dilation, groups):
+    """The convolutions that make up `backward_input`: filters as `pack` takes them, and what else `convolve` does."""
+    N, H, W, channels = x_shape
+    _, Ho, Wo, _ = dy_shape
+    K, (C, R, S) = w_shape[0] // groups, w_shape[1:]
+    phases = []
+    for a in range(min(stride[0], H)):
+        r, rs, r_step, dh, ph = _phase(a, R, stride[0], padding[0], dilation[0])
+        for b in range(min(stride[1], W)):
+            s, ss, s_step, dw, pw = _phase(b, S, stride[1], padding[1], dilation[1])
+            filters = (groups, C, K, rs, ss), r * S + s, (K * C * R * S, R * S, C * R * S, r_step * S, s_step)
+            taps = (rs, ss, 1, 1, ph, pw, dh, dw) if rs * ss else (0, 0, 1, 1, 0, 0, 1, 1)
+            grid = (-(-(H - a) // stride[0]), -(-(W - b) // stride[1]), C)
+            layout = ((a * W + b) * channels, H * W * channels, stride[0] * W * channels, stride[1] * channels)
+            phases.append((filters, (N, Ho, Wo, groups, K), grid, taps, layout))
+    return phases
 
 
 def backward_input(dy, w, stride, padding, dilation, groups, dx, convolve=convolve, pack=pack):
@@ -196,17 +246,6 @@ def backward_input(dy, w, stride, padding, dilation, groups, dx, convolve=convol
     every (sh, sw)-th pixel. No zeros are inserted and no multiplication is wasted. `convolve` and `pack` may be another
     path's.
     """
-    N, H, W, channels = dx.shape
-    _, Ho, Wo, _ = dy.shape
-    K, (C, R, S) = w.shape[0] // groups, w.shape[1:]
-    bias = padded_bias(None, groups, C, dx.dtype)
-    turned = w.reshape(groups, K, C, R, S).swapaxes(1, 2)  # (groups, C, K, R, S)
-    for a in range(min(stride[0], H)):
-        rs, dh, ph = _phase(a, R, stride[0], padding[0], dilation[0])
-        for b in range(min(stride[1], W)):
-            ss, dw, pw = _phase(b, S, stride[1], padding[1], dilation[1])
-            filters = turned[:, :, :, rs][..., ss]
-            taps = (*filters.shape[3:], 1, 1, ph, pw, dh, dw) if filters.size else (0, 0, 1, 1, 0, 0, 1, 1)
-            grid = (-(-(H - a) // stride[0]), -(-(W - b) // stride[1]), C)
-            layout = ((a * W + b) * channels, H * W * channels, stride[0] * W * channels, stride[1] * channels)
-            convolve(dy, pack(filters), bias, dx, (N, Ho, Wo, groups, K), grid, taps, layout)
+    bias = padded_bias(None, groups, w.shape[1], dx.dtype)
+    for filters, *how in _phases(dx.shape, dy.shape, w.shape, stride, padding, dilation, groups):
+        convolve(dy, pack(w, *filters), bias, dx, *how)

@@ -8,14 +8,15 @@ put into the image.
 
 The sum of one output runs over (c, r, s) in order: the bits do not depend on bands or threads.
 """
+import functools
 import math
 
 import numpy as np
 
 from ..jit import part
-from ..launch import launch, numbers, to_fixed_tuple
+from ..launch import launch, numbers, unpack
 from ..simd import clear_run, lanes_of, multiply_add, put, take, tile_store, tile_zero, vector_lanes
-from .direct import SCRATCH
+from .direct import SCRATCH, no_bias
 
 ROW = 8
 """Vectors summed at a time: enough to hide the latency of a multiply-add."""
@@ -23,8 +24,8 @@ ROW = 8
 
 @part
 def _one_band(job, given, x, w, bias, y):
-    """One band of rows of one image; the numbers are those of `convolve`."""
-    _, H, W, C, Ho, Wo, K, R, S, ph, pw, dh, dw, band = to_fixed_tuple(given, 14)
+    """One band of rows of one image; the numbers are those of `_plan`; filters lie w_k, w_c, w_r, w_s apart."""
+    (_, H, W, C, Ho, Wo, K, R, S, ph, pw, dh, dw, band, w_start, w_k, w_c, w_r, w_s) = unpack(given, 19)
     bands = (Ho + band - 1) // band
     n, i0 = job // bands, job % bands * band
     rows, V = min(band, Ho - i0), vector_lanes(x)
@@ -47,13 +48,12 @@ def _one_band(job, given, x, w, bias, y):
     for k in range(K):
         for p in range(0, rows * columns, ROW * V):
             tile = tile_zero(x, 1, ROW)
-            weight = k * C * R * S
             for c in range(C):
                 for r in range(R):
                     at = c * plane + r * dh * columns + p
+                    weight = w_start + k * w_k + c * w_c + r * w_r
                     for s in range(S):
-                        tile = multiply_add(tile, w, weight, 0, planes, at + s * dw, V)
-                        weight += 1
+                        tile = multiply_add(tile, w, weight + s * w_s, 0, planes, at + s * dw, V)
             tile_store(tile, sums, p, 0, 1, ROW * V)
         b = take(bias, k)
         for i in range(rows):
@@ -67,21 +67,27 @@ def suits(K, taps, stride, groups, dtype):
     return groups == 1 and tuple(stride) == (1, 1) and 4 * K <= lanes_of(dtype) and taps > 1
 
 
-def _convolve(x, w, b, padding, dilation, y):
-    (N, H, W, C), (K, _, R, S), (_, Ho, Wo, _) = x.shape, w.shape, y.shape
+@functools.lru_cache(maxsize=1024)
+def _plan(x_shape, y_shape, taps, padding, dilation, filters):
+    """Tasks, nanoseconds and numbers of `_one_band`."""
+    (N, H, W, C), (_, Ho, Wo, K), (R, S) = x_shape, y_shape, taps
     columns, reach = Wo + (S - 1) * dilation[1], (R - 1) * dilation[0]
     band = max(1, min(Ho, SCRATCH // (columns * C) - reach, math.ceil(Ho * N / 16)))
-    launch(_one_band, N * -(-Ho // band), numbers(N, H, W, C, Ho, Wo, K, R, S, *padding, *dilation, band),
-           x, w, np.zeros(K, x.dtype) if b is None else b, y, work=N * Ho * Wo * K * R * S * C // 16)
+    given = numbers(N, H, W, C, Ho, Wo, K, R, S, *padding, *dilation, band, *filters)
+    return N * -(-Ho // band), N * Ho * Wo * K * R * S * C // 16, given
 
 
 def forward(x, w, b, padding, dilation, y):
     """y (N, Ho, Wo, K) of x (N, H, W, C), w (K, C, R, S), b (K,) or None."""
-    _convolve(x, w, b, padding, dilation, y)
+    K, C, R, S = w.shape
+    tasks, work, given = _plan(x.shape, y.shape, (R, S), padding, dilation, (0, C * R * S, R * S, S, 1))
+    launch(_one_band, tasks, given, x, w, no_bias(K, x.dtype) if b is None else b, y, work=work)
 
 
 def backward_input(dy, w, padding, dilation, dx):
     """dx (N, H, W, C) of dy (N, Ho, Wo, K): the same, with filters turned round and channels exchanged."""
-    turned = np.ascontiguousarray(w[:, :, ::-1, ::-1].swapaxes(0, 1))  # (C, K, R, S)
-    beyond = tuple(d * (taps - 1) - p for d, taps, p in zip(dilation, w.shape[2:], padding))
-    _convolve(dy, turned, None, beyond, dilation, dx)
+    _, C, R, S = w.shape
+    beyond = dilation[0] * (R - 1) - padding[0], dilation[1] * (S - 1) - padding[1]
+    turned = R * S - 1, R * S, C * R * S, -S, -1  # the last tap first
+    tasks, work, given = _plan(dy.shape, dx.shape, (R, S), beyond, dilation, turned)
+    launch(_one_band, tasks, given, dy, w, no_bias(C, dy.dtype), dx, work=work)

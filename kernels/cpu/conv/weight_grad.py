@@ -15,16 +15,17 @@ one long run.
 The images are cut into at most 16 blocks, whatever the number of threads. Every block sums on its own, and the blocks'
 sums are added in order: the bits do not depend on threads, and no two threads write the same number.
 """
+import functools
 import math
 
 import numpy as np
 
 from .. import array
 from ..jit import part, specialize
-from ..launch import launch, numbers, to_fixed_tuple
+from ..launch import launch, numbers, unpack
 from ..reduce import add_blocks
-from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, stay_whole, tile_add, tile_store, tile_zero,
-                    vector_lanes)
+from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_add,
+                    tile_store, tile_zero, vector_lanes)
 from .direct import SCRATCH, pad_rows
 
 BLOCKS = 16
@@ -163,7 +164,7 @@ def _one_chunk(dy, x, image, outputs, taps, plan, first, units, scratch, dy_scra
 def _one_block(job, given, dy, x, totals):
     """totals[job]: the sum over one block of the images; see `_plan` for the numbers."""
     (N, H, W, G, C, Ho, Wo, K, R, S, sh, sw, ph, pw, dh, dw, band, unit, few, by_rows,
-     together, scratch_size, dy_size, blocks, size) = to_fixed_tuple(given, 25)
+     together, scratch_size, dy_size, blocks, size) = unpack(given, 25)
     image, outputs, taps = (N, H, W, G, C), (Ho, Wo, K), (R, S, sh, sw, ph, pw, dh, dw)
     units = N * ((Ho + band - 1) // band)
     first, last = job * units // blocks, (job + 1) * units // blocks
@@ -176,23 +177,21 @@ def _one_block(job, given, dy, x, totals):
                    scratch, dy_scratch, buffer, totals, job * size)
 
 
-def _collect(totals, G, K, C, R, S, V, runs, few, dweight, db):
-    """Add the blocks' sums (blocks, size) in order, and lay them out as dw (K·G, C, R, S) and db (K·G,)."""
-    total = add_blocks(totals, array.empty(totals.shape[1:], totals.dtype))
-    Kp, T, dweight = -(-K // V) * V, C * R * S, dweight.reshape(G, K, C, R, S)
-    if few:
-        filters = total[:G * K * T].reshape(G, K, runs, R, S // runs, C)  # a run is (S, C) or C numbers
-        dweight[...] = filters.transpose(0, 1, 5, 3, 2, 4).reshape(G, K, C, R, S)
-        db[...] = total[G * Kp * T:][:G * K]
-        return
-    panels = total[:G * Kp * T].reshape(G, Kp * T)
-    for k in range(0, K, 2 * V):
-        lanes = min(2 * V, Kp - k)
-        panel = panels[:, k * T:(k + lanes) * T].reshape(G, R, S, C, lanes)
-        dweight[:, k:k + lanes] = panel[..., :K - k].transpose(0, 4, 3, 1, 2)
-    db.reshape(G, K)[...] = total[G * Kp * T:][:G * Kp].reshape(G, Kp)[:, :K]
+@part
+def _lay_out(channel, given, total, dweight, db):
+    """Lay out the sums of one output channel as rows of dw (K·G, C, R, S) and db (K·G,)."""
+    G, K, C, R, S, V, runs, few = unpack(given, 8)
+    g, k = channel // K, channel % K
+    Kp, T, panel = (K + V - 1) // V * V, C * R * S, k // (2 * V) * 2 * V
+    at, step = (channel * T, np.int64(1)) if few else ((g * Kp + panel) * T + k - panel, min(2 * V, Kp - panel))
+    for tap in range(R * S):
+        run = tap % S * R + tap // S if few and runs > 1 else tap  # each of C numbers
+        for c in range(C):
+            put(dweight, channel * T + c * R * S + tap, take(total, at + (run * C + c) * step))
+    put(db, channel, take(total, G * Kp * T + (channel if few else g * Kp + k)))
 
 
+@functools.lru_cache(maxsize=4096)
 def _plan(image, outputs, taps, V):
     """How the work is cut.
 
@@ -223,12 +222,14 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     N, H, W, _ = x.shape
     K, (C, R, S) = w_shape[0] // groups, w_shape[1:]
     image, outputs, taps = (N, H, W, groups, C), (*dy.shape[1:3], K), (R, S, *stride, *padding, *dilation)
-    plan = _plan(image, outputs, taps, lanes_of(x.dtype))
+    V = lanes_of(x.dtype)
+    plan = _plan(image, outputs, taps, V)
     few, blocks, size = plan[2], *plan[-2:]
     totals = array.empty((blocks, size), x.dtype)
     dweight, db = array.empty(w_shape, x.dtype), array.empty((w_shape[0],), x.dtype)
     launch(_one_block, blocks, numbers(*image, *outputs, *taps, *plan), dy, x, totals,
-           work=N * dy.shape[1] * dy.shape[2] * w_shape[0] * C * R * S // 32)
+           work=N * dy.shape[1] * dy.shape[2] * w_shape[0] * C * R * S // (2 * V) + 1000 * blocks)
+    total = add_blocks(totals, array.empty((size,), x.dtype))
     runs = 1 if dilation[1] == 1 and groups == 1 else S
-    _collect(totals, groups, K, C, R, S, lanes_of(x.dtype), runs, few, dweight, db)
+    launch(_lay_out, w_shape[0], numbers(groups, K, C, R, S, V, runs, few), total, dweight, db)
     return dweight, db
