@@ -5,7 +5,9 @@ runs here and on PyTorch alike. This file adds what only tests need: how a sampl
 arrays to arrays; the operations without gradient; PyTorch's side of those samples that PyTorch has no function for; and
 which operations must be in the table at all.
 """
+import importlib
 import inspect
+import pkgutil
 
 import numpy as np
 
@@ -87,8 +89,13 @@ PLAIN = {
     "eye": (lambda t, F: [t.eye(3), t.eye(2, 3)],), "arange": (lambda t, F: [t.arange(4), t.arange(1, 9, 3), t.arange(0, 1, 0.25)],),
     "full": (lambda t, F: [t.full((2, 3), 1.5), t.full((2,), 3), t.full((), True)],),
     "zeros": (lambda t, F: [t.zeros(2, 3), t.zeros((2,)), t.ones(3), t.ones(())],),
-    "zeros_like": (lambda t, F, x: [t.zeros_like(x), t.ones_like(x)], N(2, 3)),
-    "integers": (lambda t, F, i: [i + 1, i * 2, i - i, i / 2, i * 0.5, i > 1.5, -i, i ** 2], I(5, 4)),
+    "zeros_like": (lambda t, F, x: [t.zeros_like(x), t.ones_like(x), t.full_like(x, 2)], N(2, 3)),
+    "linspace": (lambda t, F: [t.linspace(0, 1, 5), t.linspace(3, -1, 1), t.linspace(0, 1, 0)],),
+    "logical_xor": (lambda t, F, a, b: [t.logical_xor(a, b), a ^ b], B(4, 5), B(5)),
+    "isinf": (lambda t, F, x: t.isinf(x), V([1.0, np.nan, np.inf, -np.inf])),
+    "integers": (lambda t, F, i: [i + 1, i * 2, i - i, i / 2, i * 0.5, i > 1.5, -i, i ** 2, i // 2, i % 3, (i - 2) // 2,
+                                      (i - 2) % 3, t.div(i - 2, 2, rounding_mode="trunc"), t.round(i), t.exp(i) > 7, t.sqrt(i), t.relu(i - 2), i.clamp(1, 3),
+                                      i.clamp(max=2.5), t.sign(i > 1)], I(5, 4)),
 }
 
 # --- which operations there are --------------------------------------------------------------------------------------
@@ -96,15 +103,18 @@ PLAIN = {
 NOT_OPERATIONS = {
     "broadcast_shape": "a helper on shapes", "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
     "rand": "random numbers: tests/ops/test_random.py", "randn": "random numbers: tests/ops/test_random.py",
-    "ones": "with zeros above", "ones_like": "with zeros_like above",
+    "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
+    "rand_like": "random numbers: tests/ops/test_random.py", "randn_like": "random numbers: tests/ops/test_random.py",
+    "randint": "random numbers: tests/ops/test_random.py", "randperm": "random numbers: tests/ops/test_random.py",
+    "empty": "its numbers are anything: tests/ops/test_creation.py", "reduction_of": "a check", "log1pexp": "softplus without its threshold: under softplus and binary_cross_entropy_with_logits",
 }
 
 
 def public_operations():
     """Names of the public functions that the modules of tinyattn.ops and nn.functional define."""
-    from tinyattn.ops import (attention, conv, creation, elementwise, gates, index, loss, matmul, norm, pool, reduce, shape, softmax)
-    from tinyattn.ops import random as random_ops
-    rooms = [attention, conv, creation, elementwise, gates, index, loss, matmul, norm, pool, reduce, shape, softmax, random_ops, F]
+    import tinyattn.ops
+    rooms = [importlib.import_module(f"tinyattn.ops.{found.name}") for found in pkgutil.iter_modules(tinyattn.ops.__path__)
+             if found.name not in ("arguments", "layout", "pointwise", "in_place")]      # these help the others
     return sorted({name for room in rooms for name, f in vars(room).items()
                    if inspect.isfunction(f) and f.__module__ == room.__name__ and not name.startswith("_")})
 

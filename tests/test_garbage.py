@@ -33,7 +33,7 @@ RIGHT = {
     "abs add ceil clone cos div eq erf exp floor ge gt isfinite isnan le log log1p logical_and logical_not logical_or lt maximum "
     "minimum mul ne neg pow reciprocal relu round rsqrt sigmoid sign sin sqrt square sub tanh tril triu zeros_like ones_like "
     "all amax amin any argmax argmin max mean min prod std sum var flatten squeeze "
-    "elu gelu leaky_relu silu softplus dropout normalize": None,
+    "elu gelu leaky_relu silu softplus dropout normalize logical_xor isinf floor_divide remainder trunc norm rand_like randn_like": None,
     "conv2d": [IMAGE, x(2, 2, 3, 3)], "conv1d": [x(1, 2, 5), x(2, 2, 3)], "max_pool2d": [IMAGE, 2], "avg_pool2d": [IMAGE, 2],
     "adaptive_avg_pool2d": [IMAGE, 2], "batch_norm": [x(4, 2), x(2), x(2)], "layer_norm": [x(2, 3), 3], "group_norm": [x(2, 3), 3],
     "cross_entropy nll_loss": [x(2, 3), i(2)], "mse_loss l1_loss smooth_l1_loss binary_cross_entropy_with_logits": [x(2, 3), x(2, 3)],
@@ -43,9 +43,10 @@ RIGHT = {
     "zeros ones rand randn": [2, 3], "cat stack": [[x(2), x(2)]], "chunk split": [x(4), 2], "transpose": [x(2, 3), 0, 1],
     "permute": [x(2, 3), 1, 0], "reshape": [x(2, 3), 3, 2], "gather": [x(2, 3), 0, i(2, 3)], "index_select": [x(2, 3), 0, i(2)],
     "clamp": [x(2), 0.0], "where": [x(2) > 0, x(2), x(2)], "masked_fill": [x(2), x(2) > 0, 0.0], "grad": [x(2), x(2)], "tensor": [1.0],
+    "full_like": [x(2), 1.0], "linspace": [0, 1, 3], "randint": [3, 9, (2,)], "randperm": [3], "empty": [2, 3], "as_tensor": [1.0], "from_numpy": [np.ones(2)],
 }
 CALLS = {name: args for names, args in RIGHT.items() for name in names.split()}
-NOT_HERE = {"manual_seed", "get_rng_state", "set_rng_state", "set_num_threads", "get_num_threads", "is_grad_enabled"}
+NOT_HERE = {"manual_seed", "get_rng_state", "set_rng_state", "set_num_threads", "get_num_threads", "is_grad_enabled", "is_tensor"}
 
 
 def public():

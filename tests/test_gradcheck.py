@@ -8,7 +8,7 @@ import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import cli, kernels
 from tinyattn.gradcheck import GradcheckError, Report, gradcheck, gradgradcheck
-from tinyattn.ops import conv, elementwise, index, matmul, norm, pool, reduce, shape, softmax
+from tinyattn.ops import compare, conv, elementwise, index, matmul, norm, pool, reduce, shape, softmax
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ MUTATIONS = {
         lambda x: ta.index_select(x, 0, ta.tensor([0, 1])), [(4, 2)], "wrong places|flipped"),
     "pooling that forgets its overlaps": (
         pool.MaxPool2dFunction, "backward",
-        lambda ctx, dy, _: elementwise.cast(elementwise.ne(pool.MaxUnpoolFunction.apply(dy, ctx.saved[0], shape=ctx.shape), 0), dy.dtype),
+        lambda ctx, dy, _: shape.cast(compare.ne(pool.MaxUnpoolFunction.apply(dy, ctx.saved[0], shape=ctx.shape), 0), dy.dtype),
         lambda x: F.max_pool2d(x, 2, 1), [(1, 1, 4, 4)], "."),
     "float32 inside": (
         elementwise.MulFunction, "partials", lambda ctx, dy, a, b: ((lambda: (dy * b).float().double() * 1.0003), (lambda: dy * a)),

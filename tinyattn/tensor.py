@@ -286,6 +286,29 @@ def tensor(data, dtype=None, device="cpu", requires_grad=False):
     return Tensor(array, requires_grad)
 
 
+def as_tensor(data, dtype=None, device="cpu"):
+    """`data` as a Tensor, without a copy where it is a Tensor or an array of that dtype already."""
+    check_device(device, "as_tensor")
+    if isinstance(data, Tensor) and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
+        return data
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
+        return from_numpy(data)
+    return tensor(data, dtype, device)
+
+
+def from_numpy(array):
+    """A Tensor on the memory of `array`: each sees the other change. TypeError for dtypes that tensors cannot have."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}; use ta.tensor(…)")
+    checked_dtype(array.dtype, "from_numpy")
+    return Tensor(array)
+
+
+def is_tensor(value):
+    """True for Tensors."""
+    return isinstance(value, Tensor)
+
+
 def checked_dtype(dtype, caller):
     """`dtype` as a NumPy dtype that tensors can have, else TypeError."""
     try:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ..reference import elementwise as spec
-from ..reference.elementwise import __all__, logical_and, logical_not, logical_or
+from ..reference.elementwise import __all__, floor_divide, logical_and, logical_not, logical_or
 from . import loops
 from .array import empty
 from .jit import part, precise, specialize

@@ -11,7 +11,7 @@ import numpy as np
 from .array import empty
 
 __all__ = [
-    "add", "sub", "mul", "div", "pow", "maximum", "minimum",
+    "add", "sub", "mul", "div", "floor_divide", "pow", "maximum", "minimum",
     "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
     "neg", "abs", "sign", "exp", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "square", "sin", "cos", "tanh",
     "sigmoid", "erf", "floor", "ceil", "round", "relu", "gelu", "silu", "softplus", "elu", "leaky_relu",
@@ -68,6 +68,11 @@ def mul(a, b, out=None):
 def div(a, b, out=None):
     """a / b (true division; x/0 is ±inf, 0/0 is NaN)"""
     return _binary(np.true_divide, a, b, out)
+
+
+def floor_divide(a, b, out=None):
+    """⌊a / b⌋ of the exact quotient: ⌊1 / 0.1⌋ is 9, since the float 0.1 is a little more than a tenth. Integers stay integers."""
+    return _binary(np.floor_divide, a, b, out)
 
 
 def pow(a, b, out=None):

@@ -55,3 +55,20 @@ def test_dropout():
     assert not np.array_equal(again, y.data)
     layer = ta.nn.Dropout(0.5)
     assert (layer(x).data == 0).any() and layer.eval()(x) is x
+
+
+def test_whole_numbers_are_spread_evenly():
+    ta.manual_seed(0)
+    drawn = ta.randint(2, 7, (5, 4000))
+    assert drawn.shape == (5, 4000) and drawn.dtype == np.int64
+    counts = np.bincount(drawn.data.reshape(-1), minlength=7)
+    assert counts[:2].sum() == 0 and abs(counts[2:] - 4000).max() < 250      # 5 values, 20,000 draws, deviation 57
+    assert ta.randint(3, (2,)).data.max() < 3
+
+
+def test_permutations_hold_every_number_once_and_differ():
+    ta.manual_seed(0)
+    a, b = ta.randperm(100), ta.randperm(100)
+    assert sorted(a.tolist()) == list(range(100)) and a.tolist() != b.tolist() and a.tolist() != list(range(100))
+    x = ta.zeros(2, 3, dtype=np.float64)
+    assert ta.rand_like(x).dtype == np.float64 and ta.randn_like(x, dtype=np.float32).shape == (2, 3)

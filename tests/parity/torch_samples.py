@@ -33,7 +33,7 @@ for _op in op_db:
     BY_NAME[_op.name].append(_op)
 OPERATIONS = {f"{name} {op.variant_test_name}".strip(): (name, op)
               for name, key in [(n, n) for n in FUNCTIONS] + [(n, f"nn.functional.{n}") for n in NETWORK] + [("getitem", "__getitem__")]
-              for op in BY_NAME[key] if op.variant_test_name != "without_cudnn"}
+              for op in BY_NAME[key] if op.variant_test_name not in ("without_cudnn", "complex")}
 LAYERS = {info.name: info for info in module_db if hasattr(ta.nn, info.name.removeprefix("nn."))}
 
 CALLS = {

@@ -134,7 +134,21 @@ case("abs", lambda t, F, x: t.abs(x), V([-1.0, 0.0, 2.0]), label="at 0", smooth=
 case("clamp", lambda t, F, x: x.clamp(-0.4, 0.6), D(3, 5))
 case("clamp", lambda t, F, x: x.clamp(min=0.1) + x.clamp(max=0.2), D(7), label="one side")
 case("clamp", lambda t, F, x: x.clamp(-1, 2), V([-1.0, 0.0, 2.0, 3.0]), label="at the limits", smooth=False)
+case("clamp", lambda t, F, x, a, b: x.clamp(a, b), D(3, 5), V([-0.42, -0.3, -0.2, 0.1, 0.2]), V([[0.5], [0.31], [-0.6]]), label="by tensors")
+case("clamp", lambda t, F, x, a: x.clamp(min=a), D(7), V(0.03), label="by a 0-d tensor")
 case("exp", lambda t, F, x: t.exp(x), N(100, 700), label="100×700")
+case("trunc", lambda t, F, x: t.trunc(x) + x, D(3, 5))
+case("round", lambda t, F, x: t.round(x, decimals=1) + t.round(x * 30, decimals=-1) + x, D(3, 5), label="decimals")
+case("floor_divide", lambda t, F, a, b: a.detach() // b.detach() + a * b, D(3, 5), P(5))
+case("remainder", lambda t, F, a, b: a % b + (-a) % 0.7, D(3, 5), P(5))
+case("div", lambda t, F, a, b: t.div(a, b, rounding_mode="trunc") * a + t.div(a, b, rounding_mode="floor"), D(3, 5), P(5), label="rounded")
+case("gelu", lambda t, F, x: F.gelu(x, approximate="tanh"), D(3, 5), label="tanh")
+case("softplus", lambda t, F, x: F.softplus(x, 3, 0.7), D(3, 5), label="beta and threshold")
+case("elu", lambda t, F, x: F.elu(x, 0.4), D(3, 5), label="alpha 0.4")
+case("elu", lambda t, F, x: F.elu(x * 2, inplace=True) * 3, D(3, 5), label="in place")
+case("relu", lambda t, F, x: F.relu(x * 2, inplace=True) * 3, D(3, 5), label="in place")
+case("leaky_relu", lambda t, F, x: F.leaky_relu(x * 2, 0.1, inplace=True) * 3, D(3, 5), label="in place")
+case("silu", lambda t, F, x: F.silu(x * 2, inplace=True) * 3, D(3, 5), label="in place")
 case("cast", lambda t, F, x: x.float().double() * x, V([[0.5, 1.25]]), label="and back", smooth=False)
 
 # --- shape -----------------------------------------------------------------------------------------------------------
@@ -214,6 +228,14 @@ for name in ("max", "min"):
     case(name, lambda t, F, x, name=name: getattr(x, name)(0, keepdim=True)[0], D(3, 4), label="keepdim")
     case(name, lambda t, F, x, name=name: getattr(x, name)(1)[0], V([[1.0, 2, 2], [3.0, 3, 3]]), label="ties", smooth=False)
 case("amax", lambda t, F, x: t.amax(x, (0, 1)), V([[1.0, 2, 2], [2.0, 1, 0]]), label="ties", smooth=False)
+case("max", lambda t, F, a, b: t.max(a, b), D(3, 4), const(N(4)), label="of two")
+case("min", lambda t, F, a, b: t.min(a, b), D(3, 4), const(N(4)), label="of two")
+case("sum", lambda t, F, x: t.sum(x, 1, dtype=x.dtype) * t.mean(x, 1, dtype=x.dtype) * t.prod(x, 1, dtype=x.dtype), N(3, 4), label="dtype")
+case("var", lambda t, F, x: x.var(1, False) + t.var(x, unbiased=True), N(3, 4), label="unbiased")
+for p in ("fro", 1, 3, 0.5, -1.5, math.inf, -math.inf, 0):
+    case("norm", lambda t, F, x, p=p: t.norm(x, p, 1) + x.sum(1), D(3, 4), label=f"p = {p}")
+case("norm", lambda t, F, x: x.norm() * t.norm(x, 3), N(3, 4), label="of all")
+case("norm", lambda t, F, x: t.norm(x, 2, 0, keepdim=True) + t.norm(x, 3, 0), V([[0.0, 1.0], [0.0, 2.0]]), label="of zeros", smooth=False)
 case("cumsum", lambda t, F, x: t.cumsum(x, 1) ** 2, N(2, 4, 3))
 
 # --- products --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from .container import ModuleList, Sequential
 from .fused import ConvNormAct
 from .layers import (AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten,
                      GroupNorm, Identity, LayerNorm, Linear, MaxPool2d)
-from .losses import CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from .losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from .module import Module, Parameter, evaluating
 from . import attention
 from .attention import MultiheadAttention

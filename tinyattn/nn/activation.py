@@ -1,87 +1,112 @@
-"""Activations as modules, for use in a Sequential."""
+"""Activations as modules, for use in a Sequential. `inplace` writes the result over the input, as in PyTorch."""
 from . import functional as F
 from .module import Module
 
 
-class ReLU(Module):
+class _Activation(Module):
+    """Calls its function with the options it was made with; the repr shows those that were given."""
+
+    function = None
+
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def forward(self, input):
+        return type(self).function(input, **{name: getattr(self, name) for name in self.options})
+
+    def extra_repr(self):
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options
+                         if name != "inplace" or self.inplace)
+
+
+class ReLU(_Activation):
     """max(x, 0)"""
 
-    def forward(self, x):
-        return F.relu(x)
+    function = staticmethod(F.relu)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
 
 
-class GELU(Module):
-    """x · Φ(x) (Hendrycks & Gimpel, arXiv:1606.08415)"""
+class GELU(_Activation):
+    """x · Φ(x), or with `approximate="tanh"` its approximation (Hendrycks & Gimpel, arXiv:1606.08415)"""
 
-    def forward(self, x):
-        return F.gelu(x)
+    function = staticmethod(F.gelu)
+
+    def __init__(self, approximate="none"):
+        super().__init__(approximate=approximate)
 
 
-class SiLU(Module):
+class SiLU(_Activation):
     """x · σ(x)"""
 
-    def forward(self, x):
-        return F.silu(x)
+    function = staticmethod(F.silu)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
 
 
-class Sigmoid(Module):
+class Sigmoid(_Activation):
     """1 / (1 + e⁻ˣ)"""
 
-    def forward(self, x):
-        return F.sigmoid(x)
+    function = staticmethod(F.sigmoid)
+
+    def __init__(self):
+        super().__init__()
 
 
-class Tanh(Module):
+class Tanh(_Activation):
     """tanh x"""
 
-    def forward(self, x):
-        return F.tanh(x)
+    function = staticmethod(F.tanh)
+
+    def __init__(self):
+        super().__init__()
 
 
-class Softplus(Module):
-    """ln(1 + eˣ)"""
+class Softplus(_Activation):
+    """ln(1 + e^(βx)) / β, and x itself where βx > threshold"""
 
-    def forward(self, x):
-        return F.softplus(x)
+    function = staticmethod(F.softplus)
 
-
-class ELU(Module):
-    """x where x > 0, else eˣ − 1"""
-
-    def forward(self, x):
-        return F.elu(x)
+    def __init__(self, beta=1.0, threshold=20.0):
+        super().__init__(beta=beta, threshold=threshold)
 
 
-class LeakyReLU(Module):
+class ELU(_Activation):
+    """x where x > 0, else α (eˣ − 1)"""
+
+    function = staticmethod(F.elu)
+
+    def __init__(self, alpha=1.0, inplace=False):
+        super().__init__(alpha=alpha, inplace=inplace)
+
+
+class LeakyReLU(_Activation):
     """x where x > 0, else negative_slope · x"""
 
-    def __init__(self, negative_slope=0.01):
-        super().__init__()
-        self.negative_slope = negative_slope
+    function = staticmethod(F.leaky_relu)
 
-    def forward(self, x):
-        return F.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self):
-        return f"negative_slope={self.negative_slope}"
+    def __init__(self, negative_slope=0.01, inplace=False):
+        super().__init__(negative_slope=negative_slope, inplace=inplace)
 
 
-class Softmax(Module):
+class Softmax(_Activation):
     """Weights that add up to 1 along `dim`"""
 
-    def __init__(self, dim):
-        super().__init__()
-        self.dim = dim
+    function = staticmethod(F.softmax)
 
-    def forward(self, x):
-        return F.softmax(x, self.dim)
-
-    def extra_repr(self):
-        return f"dim={self.dim}"
+    def __init__(self, dim=None):
+        super().__init__(dim=dim)
 
 
-class LogSoftmax(Softmax):
+class LogSoftmax(_Activation):
     """log softmax along `dim`"""
 
-    def forward(self, x):
-        return F.log_softmax(x, self.dim)
+    function = staticmethod(F.log_softmax)
+
+    def __init__(self, dim=None):
+        super().__init__(dim=dim)

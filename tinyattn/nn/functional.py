@@ -1,31 +1,18 @@
 """Every operation of a network as a plain function, under PyTorch's names: ``import tinyattn.nn.functional as F``."""
-from ..ops.arguments import float_argument, real
+from ..ops.activation import elu, gelu, leaky_relu, relu, silu, softplus
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d
-from ..ops.elementwise import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from ..ops.elementwise import sigmoid, tanh
 from ..ops.gates import apply_gates, pool_channels, pool_pixels
 from ..ops.index import embedding, one_hot
+from ..ops.length import normalize
 from ..ops.loss import (binary_cross_entropy_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss,
                         smooth_l1_loss)
 from ..ops.matmul import linear
 from ..ops.norm import batch_norm, group_norm, layer_norm
 from ..ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from ..ops.random import dropout
-from ..ops.reduce import root
 from ..ops.softmax import log_softmax, softmax
-
-
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """x / max(‖x‖_p, eps) along `dim`."""
-    float_argument(input, "normalize")
-    if real(p, "normalize", "p") <= 0:
-        raise ValueError(f"normalize: p must be positive, got {p}")
-    if p == 2:
-        length = root((input * input).sum(dim, keepdim=True))
-    else:
-        length = (input.abs() ** p).sum(dim, keepdim=True) ** (1 / p)
-    return input / length.clamp(min=eps)
-
 
 __all__ = ["adaptive_avg_pool2d", "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
            "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "l1_loss", "layer_norm",

@@ -1,49 +1,79 @@
 """Losses as modules; see the functions of the same names in `nn.functional`."""
+from ..ops.loss import reduction_of
 from . import functional as F
 from .module import Module
 
 
-class CrossEntropyLoss(Module):
-    """Cross-entropy of scores (N, C) against class numbers (N,)."""
+class _Loss(Module):
+    """What losses share: how they are reduced, and maybe a weight, which travels with the module."""
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    def __init__(self, size_average=None, reduce=None, reduction="mean", **options):
         super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
+        if "weight" in options:
+            self.register_buffer("weight", options.pop("weight"))
+        self.reduction = reduction_of(reduction, size_average, reduce, type(self).__name__)
+        self.options = options
+
+    def extra_repr(self):
+        return ", ".join(f"{name}={value!r}" for name, value in {**self.options, "reduction": self.reduction}.items())
+
+
+class CrossEntropyLoss(_Loss):
+    """Cross-entropy of scores (N, C), (C,) or (N, C, d1, …) against class numbers or probabilities."""
+
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
 
     def forward(self, input, target):
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return F.cross_entropy(input, target, self.weight, reduction=self.reduction, **self.options)
 
 
-class NLLLoss(Module):
+class NLLLoss(_Loss):
     """Negative log-likelihood of class numbers under log-probabilities."""
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean"):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction = ignore_index, reduction
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
 
     def forward(self, input, target):
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+        return F.nll_loss(input, target, self.weight, reduction=self.reduction, **self.options)
 
 
-class MSELoss(Module):
+class MSELoss(_Loss):
     """(x − t)², reduced."""
 
-    def __init__(self, reduction="mean"):
-        super().__init__()
-        self.reduction = reduction
+    def __init__(self, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
 
     def forward(self, input, target):
-        return F.mse_loss(input, target, self.reduction)
+        return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(Module):
+class L1Loss(_Loss):
     """|x − t|, reduced."""
 
-    def __init__(self, reduction="mean"):
-        super().__init__()
-        self.reduction = reduction
+    def __init__(self, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
 
     def forward(self, input, target):
-        return F.l1_loss(input, target, self.reduction)
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2, reduced."""
+
+    def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0):
+        super().__init__(size_average, reduce, reduction, beta=beta)
+
+    def forward(self, input, target):
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, **self.options)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Binary cross-entropy of scores against probabilities, of the scores' shape."""
+
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+        super().__init__(size_average, reduce, reduction, weight=weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input, target):
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight)

@@ -4,16 +4,16 @@ At the end of this file stands the one table that gives `Tensor` its operators a
 """
 import numpy as np
 
-from ..autograd import is_grad_enabled
-from ..tensor import Tensor
-from . import attention, conv, creation, elementwise, gates, index, loss, matmul, norm, pool, reduce, shape, softmax
+from ..tensor import Tensor, check_device
+from . import (activation, attention, compare, conv, creation, elementwise, gates, index, length, loss, matmul, norm, pool, reduce, shape,
+               softmax)
 from . import random as random_ops
 from .arguments import as_tensor
+from .in_place import in_place
 
 
 def _to(x, *targets, dtype=None, device=None):
     """``x.to(dtype)``, ``x.to("cpu")``, ``x.to(other)``: the tensor itself where nothing changes, else a copy."""
-    from ..tensor import check_device
     for target in targets:
         if isinstance(target, Tensor):
             dtype = target.dtype
@@ -32,40 +32,30 @@ def _reversed(function):
     return operator
 
 
-def _in_place(function):
-    """``x += y`` changes x itself, and every view of it, as PyTorch does."""
-    def operator(x, other):
-        before = _before(x, other, function)
-        y = function(before, before if other is x else other)
-        if y.shape != x.shape:
-            raise ValueError(f"in place, the result must keep the shape {x.shape}, got {y.shape}")
-        if y.dtype != x.dtype:
-            raise TypeError(f"in place, the result must keep the dtype {x.dtype}, got {y.dtype}")
-        index.setitem(x, (Ellipsis,), y)
-        return x
+def _of_booleans(function, sign):
+    def operator(x, *others):
+        others = [as_tensor(other, sign) for other in others]
+        for one in (x, *others):
+            if one.dtype != bool:
+                raise TypeError(f"{sign}: expected boolean tensors, got {one.dtype}; compare first, as in (x > 0) {sign} (x < 1); "
+                                "the bits of integers cannot be combined here")
+        return function(x, *others)
     return operator
-
-
-def _before(x, other, function):
-    """`x` itself, or a copy of it with its history where the operation keeps the values that are about to change."""
-    wanted = x.requires_grad or isinstance(other, Tensor) and other.requires_grad
-    if function in (elementwise.add, elementwise.sub) or not wanted or not is_grad_enabled():
-        return x
-    index.refuse_in_place(x)
-    before = Tensor(x.data.copy())
-    before.requires_grad, before.grad_fn, before._output_index = x.requires_grad, x.grad_fn, x._output_index
-    return before
 
 
 OPERATORS = {
     "add": elementwise.add, "sub": elementwise.sub, "mul": elementwise.mul, "truediv": elementwise.div,
-    "pow": elementwise.pow, "matmul": matmul.matmul,
+    "floordiv": elementwise.floor_divide, "mod": elementwise.remainder, "pow": elementwise.pow, "matmul": matmul.matmul,
 }
+KEEPS_NOTHING = ("add", "sub")
+"""Operators whose derivative does not need the values that an in-place form overwrites."""
 
 METHODS = {
-    elementwise: "abs exp log log1p sqrt rsqrt reciprocal square sin cos tanh sigmoid erf relu gelu silu floor ceil round sign "
-                 "clamp maximum minimum where masked_fill isnan isfinite logical_not logical_and logical_or "
-                 "add sub mul div pow neg eq ne lt le gt ge",
+    elementwise: "abs exp log log1p sqrt rsqrt reciprocal square sin cos tanh sigmoid erf floor ceil round trunc sign add sub mul div "
+                 "floor_divide remainder pow neg",
+    activation: "relu gelu silu",
+    compare: "clamp maximum minimum masked_fill isnan isfinite isinf logical_not logical_and logical_or logical_xor eq ne lt le gt ge",
+    length: "norm",
     reduce: "sum mean prod amax amin max min argmax argmin var std all any cumsum",
     shape: "reshape view flatten transpose permute squeeze unsqueeze expand clone contiguous split chunk flip",
     index: "gather index_select",
@@ -78,26 +68,28 @@ for _name, _function in OPERATORS.items():
     setattr(Tensor, f"__{_name}__", _function)
     setattr(Tensor, f"__r{_name}__", _reversed(_function))
     if _name != "matmul":
-        setattr(Tensor, f"__i{_name}__", _in_place(_function))
+        setattr(Tensor, f"__i{_name}__", in_place(_function, _name not in KEEPS_NOTHING))
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Tensor, f"__{_name}__", getattr(elementwise, _name))
+    setattr(Tensor, f"__{_name}__", getattr(compare, _name))
 
 for _family, _names in METHODS.items():
     for _name in _names.split():
         setattr(Tensor, _name, getattr(_family, _name))
 
-Tensor.where = lambda x, condition, other: elementwise.where(condition, x, other)
+Tensor.where = lambda x, condition, other: compare.where(condition, x, other)
 Tensor.__neg__ = elementwise.neg
 Tensor.__abs__ = elementwise.abs
-Tensor.__invert__ = elementwise.logical_not
-Tensor.__and__ = elementwise.logical_and
-Tensor.__or__ = elementwise.logical_or
+Tensor.__invert__ = _of_booleans(compare.logical_not, "~")
+Tensor.__and__ = Tensor.__rand__ = _of_booleans(compare.logical_and, "&")
+Tensor.__or__ = Tensor.__ror__ = _of_booleans(compare.logical_or, "|")
+Tensor.__xor__ = Tensor.__rxor__ = _of_booleans(compare.logical_xor, "^")
 Tensor.__getitem__ = index.getitem
 Tensor.__setitem__ = index.setitem
 Tensor.T = property(shape.matrix_transpose)
 Tensor.to = _to
 Tensor.float = lambda x: shape.cast(x, np.float32)
 Tensor.double = lambda x: shape.cast(x, np.float64)
+Tensor.int = lambda x: shape.cast(x, np.int32)
 Tensor.long = lambda x: shape.cast(x, np.int64)
 Tensor.bool = lambda x: shape.cast(x, np.bool_)

@@ -12,7 +12,8 @@ import numpy as np
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from .arguments import float_argument, probability, real, same_dtype, tensor_argument
-from .elementwise import exp, where
+from .compare import where
+from .elementwise import exp
 from .random import dropout
 from .shape import broadcast_shape, unbroadcast
 

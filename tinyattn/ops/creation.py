@@ -18,49 +18,89 @@ def full(size, fill_value, *, dtype=None, device="cpu", requires_grad=False):
     if dtype is None:
         dtype = np.bool_ if isinstance(fill_value, (bool, np.bool_)) else (
             np.int64 if isinstance(fill_value, numbers.Integral) else np.float32)
-    if dtype is np.int64 and not -2 ** 63 <= fill_value < 2 ** 63:
-        raise ValueError(f"full: fill_value must fit into int64, got {fill_value}")
+    dtype = checked_dtype(dtype, "full")
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= fill_value <= np.iinfo(dtype).max:
+        raise ValueError(f"full: fill_value must fit into {dtype}, got {fill_value}")
     shape = _shape_argument(size if isinstance(size, (tuple, list)) else (size,), "full")
     if any(n < 0 for n in shape):
         raise ValueError(f"full: lengths must not be negative, got {shape}")
-    return Tensor(kernels.rung().full(shape, fill_value, checked_dtype(dtype, "full")), requires_grad)
+    return Tensor(kernels.rung().full(shape, fill_value, dtype), requires_grad)
 
 
-def zeros(*size, dtype=np.float32, device="cpu", requires_grad=False):
+def _size(size, named, caller):
+    """``zeros(2, 3)``, ``zeros((2, 3))`` and ``zeros(size=(2, 3))`` alike."""
+    if named is None:
+        return _shape_argument(size, caller)
+    if size:
+        raise TypeError(f"{caller}: the size was given twice, as {size} and as size={named!r:.60}")
+    return _shape_argument((named,), caller)
+
+
+def zeros(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
     """A tensor of zeros."""
-    return full(_shape_argument(size, "zeros"), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return full(_size(shape, size, "zeros"), 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def ones(*size, dtype=np.float32, device="cpu", requires_grad=False):
+def ones(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
     """A tensor of ones."""
-    return full(_shape_argument(size, "ones"), 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return full(_size(shape, size, "ones"), 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(input, *, dtype=None, requires_grad=False):
+def empty(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
+    """A tensor to be filled: its numbers are whatever was in memory."""
+    check_device(device, "empty")
+    shape = _size(shape, size, "empty")
+    if any(n < 0 for n in shape):
+        raise ValueError(f"empty: lengths must not be negative, got {shape}")
+    return Tensor(kernels.rung().empty(shape, checked_dtype(dtype, "empty")), requires_grad)
+
+
+def _like(input, caller, fill_value, dtype, device, requires_grad):
+    x = tensor_argument(input, caller)
+    return full(x.shape, fill_value, dtype=x.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+
+
+def zeros_like(input, *, dtype=None, device="cpu", requires_grad=False):
     """Zeros in the shape and dtype of `input`."""
-    x = tensor_argument(input, "zeros_like")
-    return full(x.shape, 0, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    return _like(input, "zeros_like", 0, dtype, device, requires_grad)
 
 
-def ones_like(input, *, dtype=None, requires_grad=False):
+def ones_like(input, *, dtype=None, device="cpu", requires_grad=False):
     """Ones in the shape and dtype of `input`."""
-    x = tensor_argument(input, "ones_like")
-    return full(x.shape, 1, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    return _like(input, "ones_like", 1, dtype, device, requires_grad)
+
+
+def full_like(input, fill_value, *, dtype=None, device="cpu", requires_grad=False):
+    """One number in the shape and dtype of `input`."""
+    return _like(input, "full_like", fill_value, dtype, device, requires_grad)
 
 
 def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=False):
-    """start, start + step, … below `end` (from 0 with one argument); int64 for ints, float32 for floats."""
+    """start, start + step, … before `end` (from 0 with one argument); int64 for ints, float32 for floats.
+
+    ValueError for a step of 0, or one that leads away from `end`.
+    """
     check_device(device, "arange")
     start, end = (0, start) if end is None else (start, end)
+    start, end, step = (int(v) if isinstance(v, (bool, np.bool_)) else v for v in (start, end, step))
     for name, value in (("start", start), ("end", end), ("step", step)):
         real(value, "arange", name)
     if step == 0:
         raise ValueError("arange: step must not be 0")
+    if (end - start) * step < 0:
+        raise ValueError(f"arange: a step of {step} never leads from {start} to {end}; give a step of the other sign")
     if not abs((end - start) / step) < 2 ** 60:
         raise ValueError(f"arange: no memory holds the numbers from {start} to {end} in steps of {step}")
     if dtype is None:
         dtype = np.int64 if all(isinstance(v, numbers.Integral) for v in (start, end, step)) else np.float32
     return Tensor(np.arange(start, end, step).astype(checked_dtype(dtype, "arange")), requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=np.float32, device="cpu", requires_grad=False):
+    """`steps` numbers from `start` to `end`, both included, equally far apart."""
+    check_device(device, "linspace")
+    start, end = real(start, "linspace", "start"), real(end, "linspace", "end")
+    return Tensor(np.linspace(start, end, whole(steps, "linspace", "steps", 0)).astype(checked_dtype(dtype, "linspace")), requires_grad)
 
 
 def eye(n, m=None, *, dtype=np.float32, device="cpu", requires_grad=False):

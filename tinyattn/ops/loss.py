@@ -9,8 +9,10 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import as_tensor, choice, float_argument, probability, real, same_dtype, tensor_argument, whole
-from .elementwise import abs, exp, log1p, maximum, neg, square, sub, where
+from .arguments import as_tensor, choice, flag, float_argument, probability, real, same_dtype, tensor_argument, whole
+from .activation import log1pexp
+from .compare import where
+from .elementwise import abs, exp, neg, square, sub
 from .index import gather
 from .shape import broadcast_shape
 from .softmax import log_softmax
@@ -18,8 +20,22 @@ from .softmax import log_softmax
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def _reduced(losses, reduction):
-    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+def _reduced(losses, reduction, weight=None):
+    """The losses, their sum, or their mean (weighted, where there are weights)."""
+    if weight is not None:
+        losses = losses * weight
+    if reduction == "mean":
+        return losses.mean() if weight is None else losses.sum() / weight.sum()
+    return losses.sum() if reduction == "sum" else losses
+
+
+def reduction_of(reduction, size_average, reduce, caller):
+    """The reduction asked for; PyTorch's older `size_average` and `reduce`, where given, stand for one of the three."""
+    if size_average is None and reduce is None:
+        return choice(reduction, REDUCTIONS, caller, "reduction")
+    average, reduced = (True if value is None else flag(value, caller, name)
+                        for name, value in (("size_average", size_average), ("reduce", reduce)))
+    return "none" if not reduced else "mean" if average else "sum"
 
 
 class CrossEntropyFunction(Function):
@@ -94,15 +110,16 @@ def _labels(x, target, ignore_index, caller):
     return labels
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                  label_smoothing=0.0):
     """Cross-entropy between scores `input` (N, C), (C,) or (N, C, d1, …) and class numbers or probabilities `target`.
 
-    "mean" divides by the sum of the samples' class weights, as PyTorch does. ValueError for labels out of range.
+    `weight` (C,) multiplies each class's loss; targets of `ignore_index` count nothing; `reduction` is "mean", "sum" or "none". "mean" divides by the sum of the samples' class weights, as PyTorch does. ValueError for labels out of range.
     """
     caller = "cross_entropy"
     x = float_argument(input, caller)
     tensor_argument(target, caller, "target")
-    choice(reduction, REDUCTIONS, caller, "reduction")
+    reduction = reduction_of(reduction, size_average, reduce, caller)
     probability(label_smoothing, caller, "label_smoothing")
     whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
@@ -130,11 +147,11 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """Negative log-likelihood of class numbers under log-probabilities (N, C), (C,) or (N, C, d1, …)."""
     caller = "nll_loss"
     x = float_argument(input, caller)
-    choice(reduction, REDUCTIONS, caller, "reduction")
+    reduction = reduction_of(reduction, size_average, reduce, caller)
     whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
     labels = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
@@ -149,52 +166,54 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
-def _pairwise(input, target, reduction, caller):
+def _pairwise(input, target, weight, caller):
     float_argument(input, caller), float_argument(target, caller, "target")
-    same_dtype(caller, input=input, target=target)
-    choice(reduction, REDUCTIONS, caller, "reduction")
+    same_dtype(caller, input=input, target=target, weight=weight)
     broadcast_shape(caller, input.shape, target.shape)
+    if weight is not None and weight.shape != input.shape:
+        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected that of input, {input.shape}")
 
 
-def mse_loss(input, target, reduction="mean"):
-    """(x − t)², reduced."""
-    _pairwise(input, target, reduction, "mse_loss")
-    return _reduced(square(sub(input, target)), reduction)
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """(x − t)², reduced; with `weight` (the input's shape) the mean is Σ w (x − t)² / Σ w."""
+    reduction = reduction_of(reduction, size_average, reduce, "mse_loss")
+    _pairwise(input, target, weight, "mse_loss")
+    return _reduced(square(sub(input, target)), reduction, weight)
 
 
-def l1_loss(input, target, reduction="mean"):
-    """|x − t|, reduced."""
-    _pairwise(input, target, reduction, "l1_loss")
-    return _reduced(abs(sub(input, target)), reduction)
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """|x − t|, reduced; with `weight` (the input's shape) the mean is Σ w |x − t| / Σ w."""
+    reduction = reduction_of(reduction, size_average, reduce, "l1_loss")
+    _pairwise(input, target, weight, "l1_loss")
+    return _reduced(abs(sub(input, target)), reduction, weight)
 
 
-def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
-    """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2, reduced."""
-    _pairwise(input, target, reduction, "smooth_l1_loss")
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2, reduced. (Girshick, arXiv:1504.08083)"""
+    reduction = reduction_of(reduction, size_average, reduce, "smooth_l1_loss")
+    _pairwise(input, target, None, "smooth_l1_loss")
     if real(beta, "smooth_l1_loss", "beta") < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
-        return l1_loss(input, target, reduction)
+        return l1_loss(input, target, reduction=reduction)
     d = abs(sub(input, target))
     return _reduced(where(d < beta, square(d) * (0.5 / beta), d - 0.5 * beta), reduction)
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
-    """−[p·t·log σ(x) + (1 − t)·log(1 − σ(x))] with p = pos_weight, reduced; stable for any x:
-
-        max(x, 0) − x·t + log(1 + e^(−|x|))          (for p = 1)
-    """
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
+                                     pos_weight=None):
+    """−[p·t·log σ(x) + (1 − t)·log(1 − σ(x))] with p = pos_weight, reduced; for p = 1 it is log(1 + eˣ) − x·t."""
     caller = "binary_cross_entropy_with_logits"
-    _pairwise(input, target, reduction, caller)
+    reduction = reduction_of(reduction, size_average, reduce, caller)
+    _pairwise(input, target, None, caller)
     if input.shape != target.shape:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected that of input, {input.shape}")
     for name, value in (("weight", weight), ("pos_weight", pos_weight)):
         if value is not None and broadcast_shape(f"{caller}: {name}", as_tensor(value, caller).shape, input.shape) != input.shape:
             raise ValueError(f"{caller}: {name} has shape {value.shape}, which does not broadcast to that of input, {input.shape}")
-    log_one_plus = log1p(exp(neg(abs(input))))           # log(1 + e^−|x|)
     if pos_weight is None:
-        losses = maximum(input, 0) - input * target + log_one_plus
+        losses = log1pexp(input) - input * target
     else:
         scale = (pos_weight - 1) * target + 1
-        losses = (1 - target) * input + scale * (log_one_plus + maximum(neg(input), 0))
+        losses = (1 - target) * input + scale * log1pexp(neg(input))
     return _reduced(losses if weight is None else losses * weight, reduction)

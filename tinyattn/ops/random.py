@@ -3,12 +3,14 @@
 All of it is counter-based: position i of a stream is a fixed function of (seed, i), so the backward pass of dropout
 makes its mask again instead of keeping it.
 """
+import math
+
 import numpy as np
 
 from .. import kernels, random
 from ..autograd import Function
 from ..tensor import FLOATS, Tensor, check_device, checked_dtype
-from .arguments import float_argument, probability
+from .arguments import float_argument, probability, tensor_argument, whole
 from .layout import is_channels_last, to_memory, to_public
 from .shape import _shape_argument
 
@@ -33,6 +35,37 @@ def rand(*shape, dtype=np.float32, device="cpu", requires_grad=False):
 def randn(*shape, dtype=np.float32, device="cpu", requires_grad=False):
     """Numbers from the normal distribution with mean 0 and deviation 1."""
     return _random("random_normal", shape, dtype, device, requires_grad, "randn")
+
+
+def rand_like(input, *, dtype=None, device="cpu", requires_grad=False):
+    """Numbers uniform in [0, 1), in the shape and dtype of `input`."""
+    x = tensor_argument(input, "rand_like")
+    return _random("random_uniform", x.shape, x.dtype if dtype is None else dtype, device, requires_grad, "rand_like")
+
+
+def randn_like(input, *, dtype=None, device="cpu", requires_grad=False):
+    """Numbers from the normal distribution, in the shape and dtype of `input`."""
+    x = tensor_argument(input, "randn_like")
+    return _random("random_normal", x.shape, x.dtype if dtype is None else dtype, device, requires_grad, "randn_like")
+
+
+def randint(low, high=None, size=None, *, dtype=np.int64, device="cpu"):
+    """Whole numbers from `low` (0 if left out) up to but not including `high`: ``randint(10, (2, 3))``, ``randint(3, 10, (2,))``."""
+    if size is None:
+        low, high, size = 0, low, high
+    low, high = (whole(n, "randint", name, -math.inf) for name, n in (("low", low), ("high", high)))
+    if low >= high:
+        raise ValueError(f"randint: expected low < high, got {low} and {high}")
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint: size must be a tuple of ints, got {size!r:.60}")
+    drawn = _random("random_uniform", (size,), np.float64, device, False, "randint").data
+    return Tensor(np.minimum(np.floor(drawn * (high - low)), high - low - 1).astype(checked_dtype(dtype, "randint")) + low)
+
+
+def randperm(n, *, dtype=np.int64, device="cpu"):
+    """The numbers 0 … n − 1 in random order."""
+    drawn = _random("random_uniform", (whole(n, "randperm", "n", 0),), np.float64, device, False, "randperm").data
+    return Tensor(np.argsort(drawn, kind="stable").astype(checked_dtype(dtype, "randperm")))
 
 
 class DropoutFunction(Function):

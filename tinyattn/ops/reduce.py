@@ -1,18 +1,21 @@
 """Many numbers in, one out: sums, means, products, extremes, variance, and running sums.
 
-`dim` is None (all axes), one axis, or several; `keepdim` leaves them with length 1. The gradient of a reduction is
-its dy read again by every element that took part, times that element's share.
+`dim` is None (all axes), one axis, or several; `keepdim` leaves them with length 1; `dtype` converts the input first. The
+gradient of a reduction is its dy read again by every element that took part, times that element's share.
 """
 import builtins
 import math
 
 from ..autograd import Function
+from ..tensor import Tensor
 from . import arguments
 from .arguments import flag, float_argument, real, tensor_argument
-from .elementwise import cast, eq, sqrt, square, where
+from .compare import eq, maximum, minimum, where
+from .elementwise import sqrt, square
 from .index import gather
+from .named import ValuesIndices
 from .layout import memory_axes, to_public
-from .shape import cat, flip
+from .shape import cast, cat, flip
 
 
 def _kept(shape, axes):
@@ -124,22 +127,29 @@ class CumsumFunction(Function):
         return dy.flip(dim).cumsum(dim).flip(dim)
 
 
-def sum(x, dim=None, keepdim=False):
+def _converted(input, dtype, caller):
+    """The input Tensor in the dtype asked for."""
+    return tensor_argument(input, caller) if dtype is None else cast(tensor_argument(input, caller), dtype)
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None):
     """Σ x over `dim`. Integers and booleans are summed as int64."""
-    axes = arguments.axes(dim, tensor_argument(x, "sum").ndim, "sum")
-    return SumFunction.apply(x, dim=axes, keepdim=flag(keepdim, "sum", "keepdim"))
+    x = _converted(input, dtype, "sum")
+    y = SumFunction.apply(x, dim=arguments.axes(dim, x.ndim, "sum"), keepdim=flag(keepdim, "sum", "keepdim"))
+    return y if dtype is None else cast(y, dtype)
 
 
-def mean(x, dim=None, keepdim=False):
+def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of x over `dim` (NaN where that is empty)."""
-    return MeanFunction.apply(float_argument(x, "mean"), dim=arguments.axes(dim, x.ndim, "mean"),
-                              keepdim=flag(keepdim, "mean", "keepdim"))
+    x = float_argument(_converted(input, dtype, "mean"), "mean")
+    return MeanFunction.apply(x, dim=arguments.axes(dim, x.ndim, "mean"), keepdim=flag(keepdim, "mean", "keepdim"))
 
 
-def prod(x, dim=None, keepdim=False):
-    """Π x over `dim`."""
-    return ProdFunction.apply(tensor_argument(x, "prod"), dim=arguments.axes(dim, x.ndim, "prod"),
-                              keepdim=flag(keepdim, "prod", "keepdim"))
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """Π x over `dim`. Integers and booleans are multiplied as int64."""
+    x = _converted(input, dtype, "prod")
+    y = ProdFunction.apply(x, dim=arguments.axes(dim, x.ndim, "prod"), keepdim=flag(keepdim, "prod", "keepdim"))
+    return y if dtype is None else cast(y, dtype)
 
 
 def _extreme(kernel, x, dim, keepdim):
@@ -150,14 +160,14 @@ def _extreme(kernel, x, dim, keepdim):
     return ExtremeFunction.apply(x, kernel=kernel, dim=axes, keepdim=flag(keepdim, kernel, "keepdim"))
 
 
-def amax(x, dim=None, keepdim=False):
+def amax(input, dim=None, keepdim=False):
     """The largest element over `dim`; equal ones share the gradient. ValueError for an empty axis."""
-    return _extreme("amax", x, dim, keepdim)
+    return _extreme("amax", input, dim, keepdim)
 
 
-def amin(x, dim=None, keepdim=False):
+def amin(input, dim=None, keepdim=False):
     """The smallest element over `dim`; equal ones share the gradient. ValueError for an empty axis."""
-    return _extreme("amin", x, dim, keepdim)
+    return _extreme("amin", input, dim, keepdim)
 
 
 def _arg(kernel, x, dim, keepdim):
@@ -173,51 +183,69 @@ def _arg(kernel, x, dim, keepdim):
     return ArgFunction.apply(x, kernel=kernel, dim=dim, keepdim=keepdim)
 
 
-def argmax(x, dim=None, keepdim=False):
+def argmax(input, dim=None, keepdim=False):
     """Index of the largest element along `dim` (None: of the flattened tensor), int64; the first of equals."""
-    return _arg("argmax", x, dim, keepdim)
+    return _arg("argmax", input, dim, keepdim)
 
 
-def argmin(x, dim=None, keepdim=False):
+def argmin(input, dim=None, keepdim=False):
     """Index of the smallest element along `dim` (None: of the flattened tensor), int64; the first of equals."""
-    return _arg("argmin", x, dim, keepdim)
+    return _arg("argmin", input, dim, keepdim)
 
 
 def _extreme_along(kernel, arg, x, dim, keepdim):
-    """With `dim`: (values, indices), the gradient going to the first of equals, as PyTorch's max(dim)."""
-    if dim is None:
-        return _extreme(kernel, x, None, False)
+    """The extreme along `dim` and where it is; the gradient goes to the first of equals, as in PyTorch's max(dim)."""
     if tensor_argument(x, kernel).ndim == 0:
         values, indices = _extreme_along(kernel, arg, x.reshape(1), dim, False)
-        return values.reshape(()), indices.reshape(())
+        return ValuesIndices(values.reshape(()), indices.reshape(()))
     indices = _arg(arg, x, dim, True)
     values = gather(x, dim, indices)
-    return (values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))
+    return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
 
 
-def max(x, dim=None, keepdim=False):
-    """The largest element; with `dim`, a pair (values, indices) along it."""
-    return _extreme_along("amax", "argmax", x, dim, keepdim)
+def max(input, dim=None, keepdim=False):
+    """The largest element; with `dim`, a pair (values, indices) along it; with a Tensor in its place, `maximum` of both."""
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
+    if dim is None:
+        return _extreme("amax", input, None, keepdim)
+    return _extreme_along("amax", "argmax", input, dim, keepdim)
 
 
-def min(x, dim=None, keepdim=False):
-    """The smallest element; with `dim`, a pair (values, indices) along it."""
-    return _extreme_along("amin", "argmin", x, dim, keepdim)
+def min(input, dim=None, keepdim=False):
+    """The smallest element; with `dim`, a pair (values, indices) along it; with a Tensor in its place, `minimum` of both."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
+    if dim is None:
+        return _extreme("amin", input, None, keepdim)
+    return _extreme_along("amin", "argmin", input, dim, keepdim)
 
 
-def var(x, dim=None, correction=1, keepdim=False):
-    """Σ (x − mean)² / (n − correction) over `dim`, in two passes."""
-    axes = arguments.axes(dim, float_argument(x, "var").ndim, "var")
-    count = 1
-    for i in axes:
-        count *= x.shape[i]
+def _spread_options(dim, unbiased, correction, caller):
+    """PyTorch's two ways to say by what a variance is divided: ``var(x, unbiased)``, ``var(x, dim, correction=1)``."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise TypeError(f"{caller}: give unbiased or correction, not both")
+    if unbiased is not None:
+        correction = 1 if flag(unbiased, caller, "unbiased") else 0
+    return dim, 1 if correction is None else real(correction, caller, "correction")
+
+
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """Σ (x − mean)² / (n − correction) over `dim`, in two passes; correction = 1, or 0 for ``unbiased=False``."""
+    dim, correction = _spread_options(dim, unbiased, correction, "var")
+    x = float_argument(input, "var")
+    axes = arguments.axes(dim, x.ndim, "var")
+    count = math.prod(x.shape[i] for i in axes)
     squares = square(x - mean(x, axes, True)).sum(axes, keepdim) if axes else x * 0
-    return squares / builtins.max(count - real(correction, "var", "correction"), 0)
+    return squares / builtins.max(count - correction, 0)
 
 
-def std(x, dim=None, correction=1, keepdim=False):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The square root of `var`."""
-    return root(var(x, dim, correction, keepdim))
+    dim, correction = _spread_options(dim, unbiased, correction, "std")
+    return root(var(float_argument(input, "std"), dim, keepdim=keepdim, correction=correction))
 
 
 def root(x):
@@ -226,17 +254,19 @@ def root(x):
     return where(zero, 0, sqrt(where(zero, 1, x)))
 
 
-def all(x, dim=None, keepdim=False):
+def all(input, dim=None, keepdim=False):
     """True where every element along `dim` is nonzero."""
-    return eq(sum(eq(x, 0), dim, keepdim), 0)
+    return eq(sum(eq(input, 0), dim, keepdim), 0)
 
 
-def any(x, dim=None, keepdim=False):
+def any(input, dim=None, keepdim=False):
     """True where some element along `dim` is nonzero."""
-    return sum(eq(x, 0).logical_not(), dim, keepdim) > 0
+    return sum(eq(input, 0).logical_not(), dim, keepdim) > 0
 
 
-def cumsum(x, dim):
-    """Running sum along `dim`."""
-    dim = arguments.axis(dim, tensor_argument(x, "cumsum").ndim, "cumsum")
-    return CumsumFunction.apply(x, dim=dim) if x.ndim else CumsumFunction.apply(x.reshape(1), dim=0).reshape(())
+def cumsum(input, dim, *, dtype=None):
+    """Running sum along `dim`. Integers and booleans are summed as int64."""
+    x = _converted(input, dtype, "cumsum")
+    dim = arguments.axis(dim, x.ndim, "cumsum")
+    y = CumsumFunction.apply(x, dim=dim) if x.ndim else CumsumFunction.apply(x.reshape(1), dim=0).reshape(())
+    return y if dtype is None else cast(y, dtype)

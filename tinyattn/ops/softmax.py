@@ -9,8 +9,9 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from . import arguments
-from .arguments import float_argument
+from .arguments import float_argument, tensor_argument
 from .elementwise import exp
+from .shape import cast
 
 
 def _along_last(ctx, kernel, dim, *arrays):
@@ -57,20 +58,21 @@ class RowGradFunction(Function):
         return _along_last(ctx, kernel, dim, dy, y)
 
 
-def _argument(x, dim, caller):
-    x = float_argument(x, caller)
+def _argument(input, dim, dtype, caller):
+    x = tensor_argument(input, caller) if dtype is None else cast(tensor_argument(input, caller), dtype)
+    float_argument(x, caller)
     if dim is None:
         raise TypeError(f"{caller}: dim is missing: name the axis along which the weights add up to 1 (dim=-1 for the last)")
     return x, arguments.axis(dim, x.ndim, caller)
 
 
-def softmax(input, dim=None):
-    """exp(x) / Σ exp(x) along `dim`, which must be given. A row of −∞ gives NaN, as in PyTorch."""
-    x, dim = _argument(input, dim, "softmax")
+def softmax(input, dim=None, dtype=None):
+    """exp(x) / Σ exp(x) along `dim`, which must be given; `dtype` converts x first. A row of −∞ gives NaN, as in PyTorch."""
+    x, dim = _argument(input, dim, dtype, "softmax")
     return SoftmaxFunction.apply(x, dim=dim) if x.ndim else SoftmaxFunction.apply(x.reshape(1), dim=0).reshape(())
 
 
-def log_softmax(input, dim=None):
+def log_softmax(input, dim=None, dtype=None):
     """log softmax(x) along `dim`, without the overflow or the rounding that taking the log afterwards would bring."""
-    x, dim = _argument(input, dim, "log_softmax")
+    x, dim = _argument(input, dim, dtype, "log_softmax")
     return LogSoftmaxFunction.apply(x, dim=dim) if x.ndim else LogSoftmaxFunction.apply(x.reshape(1), dim=0).reshape(())

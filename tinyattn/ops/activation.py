@@ -1,0 +1,99 @@
+"""Activations: what stands between two layers, so that together they are more than one.
+
+relu, sigmoid and tanh also give their derivative from their output, in one pass. `inplace=True` writes the result over
+the input, as in PyTorch; here it saves no time.
+"""
+import numpy as np
+
+from .arguments import choice, flag, float_argument, real
+from .compare import gt, where
+from .elementwise import div, erf, exp, mul, sigmoid, square
+from .in_place import in_place
+from .pointwise import Unary, fused, pointwise, unary
+from .shape import cast
+
+
+def _gelu_derivative(dy, x):
+    phi = exp(square(x) * -0.5) * (1 / np.sqrt(2 * np.pi))       # the normal density
+    return dy * ((erf(x * np.sqrt(0.5)) + 1) * 0.5 + x * phi)
+
+
+def _silu_derivative(dy, x):
+    s = sigmoid(x)
+    return dy * (s * (1 + x * (1 - s)))
+
+
+_relu = unary("relu", "max(x, 0)", fused("relu_backward", lambda dy, y: dy * cast(gt(y, 0), dy.dtype)), "y",
+              "dy where y > 0, else 0", __name__)
+_gelu = unary("gelu", "x · Φ(x) = x · (1 + erf(x/√2)) / 2", fused("gelu_backward", _gelu_derivative), "x",
+              "dy · (Φ(x) + x φ(x))", __name__)
+_silu = unary("silu", "x · σ(x)", fused("silu_backward", _silu_derivative), "x", "dy · σ(x)(1 + x(1 − σ(x)))", __name__)
+log1pexp = unary("softplus", "ln(1 + eˣ)", lambda dy, x: dy * sigmoid(x), "x", "dy · σ(x)", __name__)
+
+
+class EluFunction(Unary):
+    """y = x if x > 0 else α (eˣ − 1);  dx = dy · (1 if x > 0 else y + α)"""
+    kernel = "elu"
+
+    def forward(ctx, x, alpha):
+        y = pointwise(ctx.kernels, "elu", x, alpha=alpha)
+        ctx.save(x, y)
+        return y
+
+    def derivative(ctx, dy, x, y):
+        return dy * where(gt(x, 0), 1, y + ctx.attributes["alpha"])
+
+
+class LeakyReluFunction(Unary):
+    """y = x if x > 0 else slope · x;  dx = dy · (1 if x > 0 else slope)"""
+    kernel = "leaky_relu"
+
+    def derivative(ctx, dy, x):
+        return where(gt(x, 0), dy, dy * ctx.attributes["slope"])
+
+
+def relu(input, inplace=False):
+    """max(x, 0), element by element;  dx = dy where y > 0, else 0."""
+    return in_place(relu)(input) if flag(inplace, "relu", "inplace") else _relu(input)
+
+
+def gelu(input, approximate="none"):
+    """x · Φ(x) = x · (1 + erf(x/√2)) / 2;  dx = dy · (Φ(x) + x φ(x)).
+
+    `approximate="tanh"`: x · (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³). (Hendrycks & Gimpel, arXiv:1606.08415)
+    """
+    x = float_argument(input, "gelu")
+    if choice(approximate, ("none", "tanh"), "gelu", "approximate") == "none":
+        return _gelu(x)
+    return x * sigmoid((x + x * square(x) * 0.044715) * (2 * np.sqrt(2 / np.pi)))     # (1 + tanh u)/2 = σ(2u)
+
+
+def silu(input, inplace=False):
+    """x · σ(x), element by element;  dx = dy · σ(x)(1 + x(1 − σ(x))). (Elfwing et al., arXiv:1702.03118)"""
+    float_argument(input, "silu")
+    return in_place(silu)(input) if flag(inplace, "silu", "inplace") else _silu(input)
+
+
+def softplus(input, beta=1.0, threshold=20.0):
+    """ln(1 + e^(βx)) / β, and x itself where βx > threshold;  dx = dy · σ(βx)."""
+    x, beta = float_argument(input, "softplus"), real(beta, "softplus", "beta")
+    threshold = real(threshold, "softplus", "threshold")
+    if beta == 0:
+        raise ValueError("softplus: beta must not be 0")
+    scaled = x if beta == 1 else mul(x, beta)
+    y = log1pexp(scaled) if beta == 1 else div(log1pexp(scaled), beta)
+    return where(gt(scaled, threshold), x, y)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else α (eˣ − 1). (Clevert et al., arXiv:1511.07289)"""
+    x, alpha = float_argument(input, "elu"), real(alpha, "elu", "alpha")
+    return in_place(elu)(x, alpha) if flag(inplace, "elu", "inplace") else EluFunction.apply(x, alpha=alpha)
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where x > 0, else negative_slope · x."""
+    x, slope = float_argument(input, "leaky_relu"), real(negative_slope, "leaky_relu", "negative_slope")
+    if flag(inplace, "leaky_relu", "inplace"):
+        return in_place(leaky_relu)(x, slope)
+    return LeakyReluFunction.apply(x, slope=slope)

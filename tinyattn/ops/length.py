@@ -1,0 +1,39 @@
+"""Lengths of vectors, and vectors brought to length 1.
+
+    ‖x‖_p = (Σ |x_i|^p)^(1/p);   ‖x‖_∞ = max |x_i|,   ‖x‖_−∞ = min |x_i|,   ‖x‖_0 = how many x_i are not 0
+"""
+import math
+
+from . import arguments
+from .arguments import flag, float_argument, real
+from .compare import eq, ne, where
+from .elementwise import abs, pow, square
+from .reduce import amax, amin, root
+from .shape import cast
+
+
+def norm(input, p="fro", dim=None, keepdim=False):
+    """‖x‖_p over `dim` (None: over all elements); "fro" is 2. The gradient of a zero vector's length is 0."""
+    x = float_argument(input, "norm")
+    p = 2.0 if isinstance(p, str) and p == "fro" else real(p, "norm", "p")
+    axes = arguments.axes(dim, x.ndim, "norm")
+    flag(keepdim, "norm", "keepdim")
+    if p == 2:
+        return root(square(x).sum(axes, keepdim))
+    if p == 0:
+        return cast(ne(x, 0), x.dtype).sum(axes, keepdim)
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(abs(x), axes, keepdim)
+    size = abs(x)
+    if p == 1:
+        return size.sum(axes, keepdim)
+    zero = eq(size, 0)
+    powers = where(zero, 0 if p > 0 else math.inf, pow(where(zero, 1, size), p)).sum(axes, keepdim)
+    flat = eq(powers, 0) if p > 0 else eq(powers, math.inf)      # of length 0: its derivative is not to be ∞ · 0
+    return where(flat, 0, pow(where(flat, 1, powers), 1 / p))
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """x / max(‖x‖_p, eps) along `dim`."""
+    x, eps = float_argument(input, "normalize"), real(eps, "normalize", "eps")
+    return x / norm(x, real(p, "normalize", "p"), dim, True).clamp(min=eps)
