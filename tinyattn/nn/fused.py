@@ -5,7 +5,8 @@ takes the plain path, child by child.
 """
 from ..ops.arguments import pair
 from . import functional as F
-from .layers import BatchNorm2d, Conv2d
+from .conv import Conv2d
+from .norm import BatchNorm2d
 from .module import Module
 
 

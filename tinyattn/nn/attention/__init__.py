@@ -8,7 +8,7 @@
 """
 import difflib
 
-from ..layers import Identity
+from ..linear import Identity
 from .cbam import CBAM
 from .eca import EfficientChannelAttention
 from .gate import Gate

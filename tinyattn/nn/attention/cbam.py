@@ -1,7 +1,8 @@
 """Convolutional block attention: first which channels, then which places. (Woo et al., arXiv:1807.06521)"""
 from ... import ops
 from .. import functional as F
-from ..layers import Conv2d, Linear
+from ..conv import Conv2d
+from ..linear import Linear
 from .gate import Gate, hidden_channels, odd
 
 

@@ -2,7 +2,7 @@
 import math
 
 from .. import functional as F
-from ..layers import Conv1d
+from ..conv import Conv1d
 from .gate import Gate, odd
 
 

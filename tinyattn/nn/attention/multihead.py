@@ -6,7 +6,7 @@ from ...ops.arguments import float_argument, probability, tensor_argument, whole
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..layers import Linear
+from ..linear import Linear
 from ..module import Module, Parameter
 
 

@@ -1,7 +1,7 @@
 """Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
 from ...ops.arguments import float_argument, whole
 from .. import functional as F
-from ..layers import Linear
+from ..linear import Linear
 from ..module import Module
 
 

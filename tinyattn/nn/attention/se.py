@@ -1,6 +1,6 @@
 """Squeeze-and-excitation: which channels matter for this image? (Hu et al., arXiv:1709.01507)"""
 from .. import functional as F
-from ..layers import Linear
+from ..linear import Linear
 from .gate import Gate, hidden_channels
 
 

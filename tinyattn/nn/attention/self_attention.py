@@ -2,7 +2,7 @@
 from ... import ops
 from ...ops.arguments import whole
 from .. import functional as F
-from ..layers import Linear
+from ..linear import Linear
 from .gate import Gate
 
 
