@@ -13,7 +13,7 @@ import sys
 import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "parity")]
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import torch_samples as T  # noqa: E402
 
@@ -64,7 +64,10 @@ def rows(names, every):
     for name, info in T.LAYERS.items():
         if not names or name.removeprefix("nn.") in names:
             checks = [lambda s=s, t=t: T.check_layer(info, s, t) for t in (True, False) for s in T.layer_samples(info, t)[::every]]
-            yield "layers", name, *tried(checks)
+            done, wrong = tried(checks)
+            bad = T.bad_layers(info) if info.module_error_inputs_func else []
+            more, worse = refused([lambda s=s: T.is_layer_answered(info, s) for s in bad])
+            yield "layers", name, done + more, wrong + worse
 
 
 def main():

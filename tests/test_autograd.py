@@ -670,3 +670,24 @@ def test_tricky_graphs_as_pytorch_has_them():
     rr = torch.autograd.grad(sum((b * b).sum() for b in r), theirs)
     for a, b in zip(gg, rr):
         np.testing.assert_allclose(a.data, b.numpy(), rtol=1e-11, atol=1e-11)
+
+
+def test_the_worked_example_of_grad():
+    import doctest
+
+    import tinyattn.autograd
+    tried = doctest.DocTestFinder().find(tinyattn.autograd.grad, globs={})
+    results = [doctest.DocTestRunner().run(test) for test in tried]
+    assert results[0].attempted == 7 and not results[0].failed
+
+
+def test_an_operation_without_backward_says_so():
+    class Bare(ta.Function):
+        def forward(ctx, x):
+            return x * 2
+
+    y = Bare.apply(ta.ones(2, requires_grad=True))
+    with pytest.raises(RuntimeError, match="bare: it has no backward, so nothing that was computed with it can be differentiated"):
+        y.sum().backward()
+    with pytest.raises(TypeError, match="Empty has no forward"):
+        type("Empty", (ta.Function,), {}).apply(ta.ones(2))

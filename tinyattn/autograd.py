@@ -89,6 +89,15 @@ class Function:
             ctx._saved = ()
         return outputs if isinstance(result, tuple) else outputs[0]
 
+    def forward(ctx, *arrays, **attributes):
+        """Arrays in, an array or a tuple of arrays out; every operation writes its own."""
+        raise TypeError(f"{type(ctx).__name__} has no forward: write def forward(ctx, *arrays, **attributes)")
+
+    def backward(ctx, *gradients):
+        """Tensors in, a Tensor or None for each input out; without one, an operation is the end of what can be differentiated."""
+        raise RuntimeError(f"{ctx.name}: it has no backward, so nothing that was computed with it can be differentiated; detach() its "
+                           "result, or write def backward(ctx, *gradients) with operations")
+
     line = "a line outside detect_anomaly"
     """Where the user's code called it; noted under `detect_anomaly`."""
 
@@ -250,7 +259,19 @@ def backward(y, gradient=None, retain_graph=None, create_graph=False):
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
     """Gradients of Σ grad_outputs · outputs with respect to `inputs`, as a tuple; no ``.grad`` is touched.
 
-    Hessian-vector product: ``(g,) = ta.grad(loss, x, create_graph=True); (hv,) = ta.grad(g, x, grad_outputs=v)``.
+    With `create_graph` the gradients can be differentiated in turn. f = x₀² x₁ has the gradient (2 x₀ x₁, x₀²) and the
+    Hessian [[2 x₁, 2 x₀], [2 x₀, 0]]; its product with a vector v needs no Hessian, only the gradient of v · ∇f:
+
+    >>> import tinyattn as ta
+    >>> x = ta.tensor([3.0, 5.0], requires_grad=True)
+    >>> f = x[0] ** 2 * x[1]
+    >>> (g,) = ta.grad(f, x, create_graph=True)
+    >>> g.tolist()
+    [30.0, 9.0]
+    >>> (hv,) = ta.grad(g, x, grad_outputs=ta.tensor([1.0, 2.0]))
+    >>> hv.tolist()
+    [22.0, 6.0]
+
     Raises RuntimeError if an input took no part in the outputs, unless `allow_unused` (then its place is None).
     """
     outputs, inputs = (tuple(x) if isinstance(x, Iterable) and not isinstance(x, Tensor) else (x,) for x in (outputs, inputs))

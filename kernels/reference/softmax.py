@@ -13,7 +13,7 @@ __all__ = ["softmax_forward", "log_softmax_forward", "softmax_backward", "log_so
 
 def _shifted(x):
     with np.errstate(invalid="ignore"):                    # a row of nothing but −∞ is NaN, as in PyTorch
-        return x - x.max(axis=1, keepdims=True)
+        return x - x.max(axis=1, keepdims=True, initial=-np.inf)
 
 
 def softmax_forward(x, out=None):

@@ -128,6 +128,9 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         raise ValueError(f"{caller}: weight has shape {weight.shape}, expected ({classes},), one for each class")
     if target.is_floating_point():
         same_dtype(caller, input=x, target=target)
+        if ignore_index >= 0:
+            raise ValueError(f"{caller}: ignore_index = {ignore_index} is for class numbers, and target holds probabilities; give "
+                             "samples that are not to count a target of zeros")
         if target.shape != x.shape:
             raise ValueError(f"{caller}: target of probabilities has shape {target.shape}, expected that of input, {x.shape}")
         dim = 0 if x.ndim == 1 else 1

@@ -197,14 +197,20 @@ def samples(op, dtype=torch.float64):
                                  requires_grad=op.supports_autograd and dtype in op.dtypes))
 
 
-def check_sample(name, op, sample):
+def check_sample(name, op, sample, second=True):
     """What was compared, or OutOfScope or AssertionError."""
     options = {k: v for k, v in sample.kwargs.items() if k not in DROPPED}
-    second = op.supports_autograd and op.supports_gradgrad
+    second = second and op.supports_autograd and op.supports_gradgrad
     random = name in RANDOM or options.get("dropout_p", 0) > 0
     arguments = (sample.input, *sample.args)
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):  # the only one with second derivatives
-        return check_call(function(name), lambda *a, **o: op.op(*a, **sample.kwargs), arguments, options, random, second)
+        return check_call(function(name), lambda *a, **o: op.op(*a, **sample.kwargs), arguments, options, random, second, _tolerance(arguments))
+
+
+def _tolerance(arguments):
+    """Of the largest number: 1e-9 in float64, 1e-4 in float32."""
+    dtypes = {x.dtype for x in _tensors(arguments) if isinstance(x, torch.Tensor)}
+    return 1e-4 if torch.float32 in dtypes else 1e-9
 
 
 def bad_inputs(op):
@@ -225,6 +231,27 @@ def is_answered(name, sample):
 def layer_samples(info, training):
     """PyTorch's samples of one layer: (constructor, forward) arguments."""
     return list(info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=True, training=training))
+
+
+def bad_layers(info):
+    """PyTorch's samples of constructions and calls of a layer that must be refused."""
+    return list(info.module_error_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=True, training=True))
+
+
+def is_layer_answered(info, bad):
+    """What is wrong with our answer to a bad sample of a layer: "" if it is refused in our own words."""
+    sample = bad.module_error_input
+    options = {k: v for k, v in sample.constructor_input.kwargs.items() if k not in ("device", "dtype")}
+    construct = bad.error_on.name == "CONSTRUCTION_ERROR"
+    given = sample.constructor_input.args, options, *((sample.forward_input.args, sample.forward_input.kwargs) if not construct else ((), {}))
+    args, options, forward_args, forward_options = (convert(g) for g in given)
+    try:
+        layer = getattr(ta.nn, info.name.removeprefix("nn."))(*args, **options).double()
+        if not construct:
+            layer(*forward_args, **forward_options)
+    except Exception as error:
+        return "" if is_ours(error) else f"bare {type(error).__name__}: {error}"
+    return f"accepted: {args!r:.80} {options!r:.60} {forward_args!r:.80}"
 
 
 def check_layer(info, sample, training):
