@@ -83,6 +83,14 @@ PLAIN = {
     "all": (lambda t, F, m: [m.all(), m.all(1), m.all(0, keepdim=True)], B(3, 4)),
     "any": (lambda t, F, m: [m.any(), m.any(1)], B(3, 4)),
     "one_hot": (lambda t, F, i: [F.one_hot(i), F.one_hot(i, 7)], I(5, 2, 3)),
+    "argsort": (lambda t, F, x: [x.argsort(), t.argsort(x, 0, True), x.argsort(stable=True), t.argsort(x[0, 0])], D(5, 6)),
+    "sort": (lambda t, F, x, i: [*x.sort(), *x.sort(1, True), *i.sort(dim=0, stable=True), *t.sort(i, stable=True, descending=True), *(i > 2).sort(stable=True)],
+             V([[np.inf, 1.0, -np.inf], [0.0, -0.0, 2.0]]), I(5, 4, 7)),
+    "topk": (lambda t, F, x: [*x.topk(2), *x.topk(1, 0, False)], V([[np.inf, 1.0, -np.inf], [0.0, 3.0, 2.0]])),
+    "matmul": (lambda t, F, a, b: [a @ b, t.einsum("ij,jk", a, b), t.dot(a[0], b[:, 0]), F.linear(a, a)], I(5, 2, 3), I(5, 3, 2)),
+    "getitem": (lambda t, F, i: [i[[0, 1], 1:], i[i > 2], i[True], i[[]]], I(5, 4, 3)),
+    "gather": (lambda t, F, x, i: [x.gather(1, i), x.gather(0, i[:0])], I(9, 5, 5), I(5, 4, 6)),
+    "cat": (lambda t, F, a, b, m: [t.cat([a, b]), t.cat([b, m]), t.stack([m, a])], N(2), I(5, 2), B(2)),
     "sum": (lambda t, F, i: [i.sum(), i.sum(0), (i > 1).sum(1)], I(5, 2, 3)),
     "prod": (lambda t, F, i: i.prod(), I(5, 4)), "cumsum": (lambda t, F, i: i.cumsum(0), I(5, 4)),
     "max_pool2d": (lambda t, F, x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1], D(2, 3, 7, 6)),
@@ -101,7 +109,8 @@ PLAIN = {
 # --- which operations there are --------------------------------------------------------------------------------------
 
 NOT_OPERATIONS = {
-    "broadcast_shape": "a helper on shapes", "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
+    "broadcast_shape": "a helper on shapes", "common_dtype": "a helper on dtypes", "index_argument": "a check", "padding_row": "a check",
+    "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
     "rand": "random numbers: tests/ops/test_random.py", "randn": "random numbers: tests/ops/test_random.py",
     "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
     "rand_like": "random numbers: tests/ops/test_random.py", "randn_like": "random numbers: tests/ops/test_random.py",

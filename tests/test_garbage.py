@@ -41,7 +41,11 @@ RIGHT = {
     "one_hot": [i(2)], "scaled_dot_product_attention": [TOKENS, TOKENS, TOKENS], "pool_pixels": [IMAGE], "pool_channels": [IMAGE],
     "apply_gates": [IMAGE], "softmax log_softmax cumsum unsqueeze flip": [x(2, 3), 1], "full": [(2,), 1.0], "arange eye": [3],
     "zeros ones rand randn": [2, 3], "cat stack": [[x(2), x(2)]], "chunk split": [x(4), 2], "transpose": [x(2, 3), 0, 1],
-    "permute": [x(2, 3), 1, 0], "reshape": [x(2, 3), 3, 2], "gather": [x(2, 3), 0, i(2, 3)], "index_select": [x(2, 3), 0, i(2)],
+    "permute": [x(2, 3), 1, 0], "reshape view": [x(2, 3), 3, 2], "swapaxes swapdims movedim moveaxis": [x(2, 3), 0, 1], "select": [x(2, 3), 0, 1],
+    "narrow": [x(2, 3), 0, 1, 1], "t unbind diagonal ravel contiguous": [x(2, 3)], "expand broadcast_to": [x(2, 1), 2, 3],
+    "expand_as view_as reshape_as": [x(2, 3), x(2, 3)], "repeat tile": [x(2, 3), 2, 1], "unflatten": [x(2, 4), 1, (2, 2)], "sort argsort": [x(2, 3)],
+    "topk": [x(2, 3), 1], "scatter scatter_add": [x(2, 3), 0, i(2, 3), x(2, 3)], "masked_select": [x(2, 3), x(2, 3) > 0], "mm": [x(2, 3), x(3, 2)],
+    "bmm": [TOKENS, x(2, 4, 3)], "mv": [x(2, 3), x(3)], "dot outer": [x(2), x(2)], "gather": [x(2, 3), 0, i(2, 3)], "index_select": [x(2, 3), 0, i(2)],
     "clamp": [x(2), 0.0], "where": [x(2) > 0, x(2), x(2)], "masked_fill": [x(2), x(2) > 0, 0.0], "grad": [x(2), x(2)], "tensor": [1.0],
     "full_like": [x(2), 1.0], "linspace": [0, 1, 3], "randint": [3, 9, (2,)], "randperm": [3], "empty": [2, 3], "as_tensor": [1.0], "from_numpy": [np.ones(2)],
 }

@@ -4,6 +4,7 @@ from .elementwise import *
 from .reduce import *
 from .random import *
 from .index import *
+from .sort import *
 from .optimizer import *
 from .conv import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403

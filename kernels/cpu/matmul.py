@@ -15,6 +15,7 @@ Source: K. Goto and R. van de Geijn, "Anatomy of high-performance matrix multipl
 import numpy as np
 from numba import prange
 
+from ..reference.matmul import matmul as of_integers
 from . import array
 from .jit import kernel, part, specialize
 from .launch import launch, numbers, unpack
@@ -125,6 +126,8 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
 
     With transpose_a, a is (…, K, M); with transpose_b, b is (…, N, K).
     """
+    if a.dtype.char not in "fd":
+        return of_integers(a, b, transpose_a, transpose_b, out)
     shape, batch, M, N, K = _shapes(a, b, transpose_a, transpose_b)
     if a.ndim > 2 and b.ndim == 2 and not transpose_a:  # one matrix for all rows of all products: one tall product
         batch, M = 1, batch * M

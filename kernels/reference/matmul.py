@@ -13,7 +13,8 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
     """y (…, M, N) of a (…, M, K) and b (…, K, N): equal leading axes, or one of the two a single matrix."""
     a = np.swapaxes(a, -1, -2) if transpose_a else a  # (…, M, K)
     b = np.swapaxes(b, -1, -2) if transpose_b else b  # (…, K, N)
-    y = np.matmul(a.astype(np.float64), b.astype(np.float64))  # (…, M, N)
+    wide = np.float64 if a.dtype.kind == "f" else a.dtype  # integers wrap around, as they do everywhere
+    y = np.matmul(a.astype(wide), b.astype(wide))  # (…, M, N)
     if out is None:
         return y.astype(a.dtype)
     out[...] = y

@@ -60,7 +60,7 @@ LAYOUTS = {
     "flipped": lambda a: np.asarray(np.flip(np.flip(a).copy())),
     "read-only": _read_only,
 }
-ORDER_MATTERS = {"view": "it raises where the memory does not fit", "dropout": "its mask is drawn in memory order"}
+ORDER_MATTERS = {"view": "it raises where the memory does not fit", "view_as": "likewise", "dropout": "its mask is drawn in memory order"}
 
 
 @pytest.mark.parametrize("name", [n for n in BY_ID if BY_ID[n].name not in ORDER_MATTERS])

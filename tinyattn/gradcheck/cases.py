@@ -172,10 +172,33 @@ case("contiguous", lambda t, F, x: x.transpose(0, 1).contiguous() ** 2, N(2, 3))
 case("cat", lambda t, F, a, b, c: t.cat([a, b, c], 1) ** 2, N(2, 3), N(2, 1), N(2, 2))
 case("cat", lambda t, F, a: t.cat([a, a * 2, a], -1), N(2, 3), label="one three times")
 case("stack", lambda t, F, a, b: t.stack([a, b], 1) ** 2, N(2, 3), N(2, 3))
+case("batch_transpose", lambda t, F, x: x.mT ** 2, N(2, 3, 4))
+case("t", lambda t, F, x, v: t.t(x) ** 2 @ v.t(), N(2, 3), N(2))
+case("swapaxes", lambda t, F, x: x.swapaxes(0, -1) ** 2, N(2, 3, 4))
+case("swapdims", lambda t, F, x: t.swapdims(x, 0, 1) ** 2, N(2, 3, 4))
+case("movedim", lambda t, F, x: x.movedim((0, 1), (-1, 0)) ** 2, N(2, 3, 4))
+case("moveaxis", lambda t, F, x: t.moveaxis(x, 2, 0) ** 2, N(2, 3, 4))
+case("select", lambda t, F, x: x.select(1, -1) ** 2, N(2, 3, 4))
+case("narrow", lambda t, F, x: t.narrow(x, 1, -3, 2) ** 2, N(2, 5))
+case("unbind", lambda t, F, x: [y ** 2 for y in x.unbind(1)], N(2, 3))
+case("diagonal", lambda t, F, x: t.diagonal(x) ** 2, N(3, 4))
+case("diagonal", lambda t, F, x: x.diagonal(-1, 2, 0) ** 2, N(3, 4, 5), label="below")
+case("squeeze", lambda t, F, x: x.squeeze((0, 2)) * 2, N(1, 2, 1, 1), label="two")
+case("unflatten", lambda t, F, x: x.unflatten(1, (2, -1)) ** 2, N(2, 6))
+case("ravel", lambda t, F, x: x.ravel() ** 2, N(2, 3))
+case("reshape_as", lambda t, F, x, y: x.reshape_as(y) * y, N(2, 3), N(6))
+case("view_as", lambda t, F, x, y: x.view_as(y) * y, N(2, 3), N(6))
+case("expand_as", lambda t, F, x, y: x.expand_as(y) * y, N(3), N(2, 3))
+case("broadcast_to", lambda t, F, x: t.broadcast_to(x, (4, 3)) ** 2, N(3))
+case("repeat", lambda t, F, x: x.repeat(2, 1, 3) ** 2, N(2, 3))
+case("repeat", lambda t, F, x: x.repeat(1, 1) * x, N(2, 3), label="once")
+case("tile", lambda t, F, x: t.tile(x, (3,)) ** 2, N(2, 3))
+case("cat", lambda t, F, a, b: t.cat([a, b, a.narrow(0, 0, 0).reshape(0)], 1) ** 2, N(2, 3), N(2, 2), label="nothing at the end")
 case("split", lambda t, F, x: [p ** 2 for p in x.split(2, 1)], N(2, 5))
 case("split", lambda t, F, x: x.split([1, 4], 1)[1] ** 2, N(2, 5), label="sections, one unused")
 case("chunk", lambda t, F, x: [p ** 2 for p in x.chunk(3, 1)], N(2, 7))
 case("flip", lambda t, F, x: x.flip((0, 2)) ** 2, N(2, 3, 4))
+case("flip", lambda t, F, x: x.flip(0, -1) * x.flip(()), N(2, 3, 2), label="one by one, and none")
 case("tril", lambda t, F, x: x.tril(-1) ** 2, N(2, 3, 4))
 case("triu", lambda t, F, x: x.triu(1) ** 2, N(3, 3))
 
@@ -187,6 +210,10 @@ case("getitem", lambda t, F, x: x[..., 0] * x[0, ..., 1:].sum(), N(2, 3, 4), lab
 case("getitem", lambda t, F, x, i: x[i] ** 2, N(4, 3), I(4, 6), label="integers, some twice")
 case("getitem", lambda t, F, x, i: x[:, i, 1] ** 2, N(3, 4, 2), I(4, 2, 3), label="integers in the middle")
 case("getitem", lambda t, F, x, m: x[m] ** 2, N(3, 4), B(3, 4), label="booleans")
+case("getitem", lambda t, F, x, i, j: x[i, :, j] ** 2, N(4, 3, 5), I(4, 2, 1), I(5, 3), label="integers apart, broadcast")
+case("getitem", lambda t, F, x, i, j: x[:, i, j] ** 2, N(3, 4, 5), I(4, 6), I(5, 6), label="two axes of integers")
+case("getitem", lambda t, F, x, i, m: x[0, :, i, m] ** 2, N(2, 3, 4, 2), I(4, 2), V([True, True], bool), label="a number, integers, booleans")
+case("getitem", lambda t, F, x, m: x[..., m, None] ** 2, N(2, 3, 4), B(3, 4), label="a mask of the last two axes")
 
 
 def _assign(t, F, x, v):
@@ -197,10 +224,36 @@ def _assign(t, F, x, v):
 
 
 case("setitem", _assign, N(3, 4), N(2), label="slices")
+
+
+def _assign_picked(t, F, x, v, i, m):
+    y = x * 2
+    y[0, :, i] = v
+    y[:, m] = y[:, m] * v[0, 0]
+    return y * y
+
+
+case("setitem", _assign_picked, N(2, 3, 4), N(3, 2), V([3, 1], np.int64), V([True, False, True], bool), label="integers and booleans")
 case("index_select", lambda t, F, x, i: t.index_select(x, 1, i) ** 2, N(3, 4), I(4, 6))
 case("gather", lambda t, F, x, i: t.gather(x, 1, i) ** 2, N(3, 4), I(4, 3, 5))
 case("gather", lambda t, F, x, i: t.gather(x, 0, i) ** 2, N(4, 3), I(4, 2, 3))
+case("gather", lambda t, F, x, i: t.gather(x, 1, i) ** 2, N(4, 5), I(5, 2, 7), label="a shorter index")
+case("gather", lambda t, F, x, i: x.gather(0, i) ** 2, N(), V([0, 0], np.int64), label="of one number")
+case("scatter_add", lambda t, F, x, i, v: t.scatter_add(x, 1, i, v) ** 2, N(3, 5), I(5, 2, 4), N(2, 4))
+case("scatter", lambda t, F, x, i, v: t.scatter(x, 0, i, v) ** 2, N(4, 3), V([[0, 1, 2], [3, 3, 0]], np.int64), N(2, 3))
+case("scatter", lambda t, F, x, i: x.scatter(1, i, 2.5) ** 2, N(2, 3), I(3, 2, 1), label="a number")
+case("masked_select", lambda t, F, x, m: x.masked_select(m) ** 2, N(3, 4), B(4))
+case("index_select", lambda t, F, x, i: t.index_select(x, 0, i) ** 2, N(), V([0], np.int64), label="of one number")
+for label, shape, options in [("", (4, 5), {}), ("downwards", (3, 40), dict(descending=True)), ("along the first", (5, 3), dict(dim=0, stable=True)),
+                              ("long", (2, 9000), {}), ("0-d", (), {})]:
+    case("sort", lambda t, F, x, o=options: x.sort(**o)[0] ** 2, D(*shape), label=label)
+for label, shape, k, options in [("", (3, 50), 3, {}), ("smallest", (4, 5), 2, dict(dim=0, largest=False)), ("most", (2, 30), 20, {}),
+                                 ("none", (2, 3), 0, {}), ("0-d", (), 1, {})]:
+    case("topk", lambda t, F, x, k=k, o=options: t.topk(x, k, **o)[0] ** 2, D(*shape), label=label)
 case("embedding", lambda t, F, i, w: F.embedding(i, w) ** 2, I(5, 2, 4), N(5, 3))
+case("embedding", lambda t, F, i, w: F.embedding(i, w, padding_idx=-2) ** 2, I(5, 9), N(5, 3), label="padding", smooth=False)
+case("embedding", lambda t, F, i, w: F.embedding(i, w, 0, scale_grad_by_freq=True) ** 2, V([2, 0, 2, 1, 2], np.int64), N(5, 3),
+     label="by frequency", smooth=False, second=False)
 
 # --- reductions ------------------------------------------------------------------------------------------------------
 
@@ -245,11 +298,22 @@ for a, b in [(N(3, 4), N(4, 5)), (N(4), N(4)), (N(3, 4), N(4)), (N(4), N(4, 3)),
              (N(37, 70), N(70, 45)), (N(130, 64), N(64, 96))]:
     case("matmul", lambda t, F, a, b: a @ b, a, b)
 case("matmul", lambda t, F, a, b: a.transpose(0, 1) @ b.T, N(4, 3), N(5, 4), label="of transposed")
+case("mm", lambda t, F, a, b: t.mm(a, b), N(2, 3), N(3, 4))
+case("bmm", lambda t, F, a, b: a.bmm(b), N(2, 3, 4), N(2, 4, 1))
+case("mv", lambda t, F, a, b: t.mv(a, b), N(2, 3), N(3))
+case("dot", lambda t, F, a, b: a.dot(b), N(3), N(3))
+case("outer", lambda t, F, a, b: t.outer(a, b), N(3), N(2))
+case("linear", lambda t, F, x, w: F.linear(x, w), N(2, 3), N(3), label="one output without an axis")
+case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(2, 3), N(4, 3), N(), label="one bias")
 case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(3, 4), N(5, 4), N(5))
 case("linear", lambda t, F, x, w: F.linear(x, w), N(2, 3, 4), N(5, 4))
 case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(4), N(5, 4), N(5))
 case("linear", lambda t, F, x, w, b: F.linear(x, w, b), N(33, 65), N(40, 65), N(40))
 for equation, inputs in {"bqd,bkd->bqk": (N(2, 3, 4), N(2, 5, 4)), "ij->ji": (N(2, 3),), "ij,j": (N(2, 3), N(3)), "i,j->ij": (N(2), N(3)),
                          "ij,jk,kl->il": (N(2, 3), N(3, 4), N(4, 2)), "ijk->j": (N(2, 3, 4),), "ij,ij->": (N(2, 3), N(2, 3)),
-                         "bhi,hj->bj": (N(2, 3, 4), N(3, 2))}.items():
+                         "bhi,hj->bj": (N(2, 3, 4), N(3, 2)), "iji->j": (N(3, 2, 3),), "ii": (N(3, 3),), "...ij->...ji": (N(2, 1, 3, 4),),
+                         "b...i,ij...->...bj": (N(2, 3, 4), N(4, 5, 1)), "aB, Bc": (N(2, 3), N(3, 2)), "ij,ij->ij": (N(2, 3), N(1, 3)),
+                         "...ij->ij": (N(2, 3, 4),), "bi,bi->b": (N(4, 3), N(4, 3)), "i,i,i->i": (N(3), N(1), N(3)), "": (N(),)}.items():
     case("einsum", lambda t, F, *xs, e=equation: t.einsum(e, *xs), *inputs, label=equation)
+case("einsum", lambda t, F, a, b: t.einsum(a, [0, ..., 1], b, [..., 1, 2], [0, ..., 2]), N(2, 5, 3), N(5, 3, 4), label="by numbers")
+case("einsum", lambda t, F, a, b: t.einsum("i,ij", [a, b]), N(2), N(2, 3), label="a list")

@@ -4,7 +4,7 @@ from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.gates import apply_gates, pool_channels, pool_pixels
-from ..ops.index import embedding, one_hot
+from ..ops.embedding import embedding, one_hot
 from ..ops.length import normalize
 from ..ops.loss import (binary_cross_entropy_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss,
                         smooth_l1_loss)

@@ -5,8 +5,8 @@ At the end of this file stands the one table that gives `Tensor` its operators a
 import numpy as np
 
 from ..tensor import Tensor, check_device
-from . import (activation, attention, compare, conv, creation, elementwise, gates, index, length, loss, matmul, norm, pool, reduce, shape,
-               softmax)
+from . import (activation, attention, axes, compare, conv, creation, elementwise, embedding, gather, gates, index, length, loss, matmul, norm,
+               pool, reduce, shape, softmax, sort)
 from . import random as random_ops
 from .arguments import as_tensor
 from .in_place import in_place
@@ -57,9 +57,12 @@ METHODS = {
     compare: "clamp maximum minimum masked_fill isnan isfinite isinf logical_not logical_and logical_or logical_xor eq ne lt le gt ge",
     length: "norm",
     reduce: "sum mean prod amax amin max min argmax argmin var std all any cumsum",
-    shape: "reshape view flatten transpose permute squeeze unsqueeze expand clone contiguous split chunk flip",
-    index: "gather index_select",
-    matmul: "matmul",
+    shape: "reshape view flatten ravel unflatten reshape_as view_as expand expand_as broadcast_to repeat tile clone contiguous split chunk flip",
+    axes: "permute transpose swapaxes swapdims movedim moveaxis t squeeze unsqueeze select narrow unbind diagonal",
+    index: "masked_select",
+    gather: "gather index_select scatter scatter_add",
+    sort: "sort argsort topk",
+    matmul: "matmul mm bmm mv dot outer",
     softmax: "softmax log_softmax",
     creation: "tril triu",
 }
@@ -86,7 +89,8 @@ Tensor.__or__ = Tensor.__ror__ = _of_booleans(compare.logical_or, "|")
 Tensor.__xor__ = Tensor.__rxor__ = _of_booleans(compare.logical_xor, "^")
 Tensor.__getitem__ = index.getitem
 Tensor.__setitem__ = index.setitem
-Tensor.T = property(shape.matrix_transpose)
+Tensor.T = property(axes.matrix_transpose)
+Tensor.mT = property(axes.batch_transpose)
 Tensor.to = _to
 Tensor.float = lambda x: shape.cast(x, np.float32)
 Tensor.double = lambda x: shape.cast(x, np.float64)

@@ -1,4 +1,6 @@
 """Checks of arguments that many operations share. Each error says what was given, what was expected, and the repair."""
+import functools
+import inspect
 import numbers
 
 import numpy as np
@@ -158,3 +160,20 @@ def choice(value, options, caller, name):
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{caller}: {name} must be one of {', '.join(map(repr, options))}, got {value!r}")
     return value
+
+
+def several(function):
+    """Let f(x, numbers) take its numbers as PyTorch's methods do: f(x, (2, 3)), f(x, 2, 3), or by name."""
+    caller, (_, name) = function.__name__, inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def spread(input, *values, **named):
+        if named:
+            if values or list(named) != [name]:
+                raise TypeError(f"{caller}: unexpected argument {next(iter(named))!r}; it takes a tensor and {name}, once")
+            values = named[name]
+        elif len(values) == 1 and isinstance(values[0], (tuple, list)):
+            values = values[0]
+        return function(input, values if isinstance(values, (tuple, list)) else (values,))
+
+    return spread

@@ -1,44 +1,144 @@
-"""Reading and writing parts of a tensor: ``x[…]``, ``x[…] = v``, and picking rows by number.
+"""Reading and writing parts of a tensor: ``x[…]``, ``x[…] = v``, and picking by number along an axis.
 
-Slices and integers give views. Arrays of integers or booleans pick elements into a copy; the gradient is added back
-where each came from, in a fixed order, also where one element was picked twice.
+An index is read as PyTorch reads it, in two steps. First integers, slices, None and … give a *view*; where an array stands, the
+axis is kept. Then the arrays pick from the axes of that view: together they are broadcast, and
+
+    y[…] = x[a[…], b[…]]          is          rows of the matrix (axes of a and b, all the others), numbered a · n_b + b
+
+a copy; the gradient is added back where each row came from, in a fixed order, also where one was picked twice. A boolean array
+of several axes stands for the numbers of its True elements, one array an axis. (NumPy counts a plain integer beside an array
+as an array too, so x[0, :, [1, 2]] has other axes there.)
 """
 import math
+import numbers
 
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from . import arguments
 from .arguments import as_tensor, tensor_argument
-from .shape import cast, unbroadcast
+from .axes import PermuteFunction
+from .gather import IndexSelectFunction, gather  # noqa: F401  (others look for it here)
+from .shape import ReshapeFunction, broadcast_shape, cast, contiguous, unbroadcast
+
+_WANTED = "an index must be made of ints, slices, None, …, and integer or boolean arrays"
 
 
 def _plain(index):
-    """An index with Tensors and lists turned into arrays, as a tuple; TypeError for what cannot index."""
-    items = index if isinstance(index, tuple) else (index,)
-    plain = []
-    for item in items:
-        item = item.data if isinstance(item, Tensor) else item
-        if isinstance(item, list):
-            item = np.asarray(item, dtype=np.int64) if not item else np.asarray(item)
-        if isinstance(item, np.ndarray) and item.dtype.kind not in "iub" or isinstance(item, float):
-            raise TypeError(f"an index must be made of ints, slices, None, …, and integer or boolean arrays, got {item!r}")
-        plain.append(item)
-    return tuple(plain)
+    """An index as a tuple of ints, slices, None, … and arrays, and whether there are arrays; TypeError for what cannot index."""
+    items = index if type(index) is tuple else (index,)
+    if not all(type(i) is int or i is None or i is Ellipsis for i in items):
+        items = tuple([i if type(i) is int or i is None else _slice(i) if type(i) is slice else _item(i) for i in items])
+    return items, any(type(i) is np.ndarray for i in items)
 
 
-def _is_basic(index):
-    return not any(isinstance(i, (np.ndarray, bool)) for i in index)
+def _item(item):
+    if item is Ellipsis:
+        return item
+    if isinstance(item, (bool, np.bool_)):
+        return np.array(item)
+    if isinstance(item, numbers.Integral):
+        return int(item)
+    if isinstance(item, (list, tuple, range)):
+        item = _array(item)
+    array = item.data if isinstance(item, Tensor) else item
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iub":
+        raise TypeError(f"{_WANTED}, got {item!r:.100}")
+    if array.dtype == np.uint8:
+        raise TypeError("an index of uint8 is a mask in PyTorch and a list of numbers in NumPy: say which, by .bool() or .long()")
+    return array if array.dtype == bool else int(array) if array.ndim == 0 else array.astype(np.int64)
+
+
+def _array(values):
+    """Nested lists of ints or bools (or tensors of one) as an array; an empty list is a list of ints."""
+    def plain(v):
+        return [plain(w) for w in v] if isinstance(v, (list, tuple, range)) else v.item() if isinstance(v, Tensor) and v.ndim == 0 else v
+    try:
+        array = np.asarray(plain(values))
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{_WANTED}, got {values!r:.100}") from None
+    return array if array.size else array.astype(np.int64)
+
+
+def _slice(s):
+    bounds = []
+    for name, value in (("start", s.start), ("stop", s.stop), ("step", s.step)):
+        if isinstance(value, Tensor) and value.data.size == 1 and value.dtype.kind in "iu":
+            value = value.item()
+        if value is not None and not isinstance(value, numbers.Integral):
+            raise TypeError(f"the {name} of a slice must be an int, got {value!r:.60}")
+        bounds.append(value)
+    if bounds[2] is not None and bounds[2] <= 0:
+        raise ValueError(f"the step of a slice must be positive, got {bounds[2]}; x.flip(dim) reads an axis backwards")
+    return slice(*bounds)
+
+
+def _shown(index):
+    """An index as it was written, shortened."""
+    items = [f"array of shape {i.shape}" if type(i) is np.ndarray else repr(i).replace("Ellipsis", "…") for i in index]
+    return items[0] if len(items) == 1 else f"({', '.join(items)})"
 
 
 def _look_up(x, index):
-    """``x[index]`` of an array, with errors that name the shape."""
+    """``x[index]`` of an array, without arrays in the index, with errors that name the shape."""
     try:
-        return x[index]
+        y = x[index]
+        return y if isinstance(y, np.ndarray) else x[(*index, Ellipsis)]      # where all are integers: a view all the same
     except (IndexError, ValueError) as error:
-        raise IndexError(f"index {index if len(index) != 1 else index[0]!r} does not fit a tensor of shape {x.shape}: "
-                         f"{error}") from None
+        raise IndexError(f"index {_shown(index)} does not fit a tensor of shape {x.shape}: {error}") from None
+
+
+def _two_steps(shape, index):
+    """The two steps of an index with arrays: what makes the view, and {axis of the view: int64 array}, counted from 0."""
+    def refuse(why):
+        raise IndexError(f"index {_shown(index)} does not fit a tensor of shape {shape}: {why}")
+
+    named = sum(i.ndim if type(i) is np.ndarray and i.dtype == bool else i is not None and i is not Ellipsis for i in index)
+    if named > len(shape) or sum(i is Ellipsis for i in index) > 1:
+        refuse(f"it names {named} axes" if named > len(shape) else "… may stand in it once")
+    view, arrays, axis, at = [], {}, 0, 0            # axis: of x; at: of the view
+    for item in index:
+        if item is Ellipsis:
+            skipped = len(shape) - named
+            view += [slice(None)] * skipped
+            axis, at = axis + skipped, at + skipped
+        elif type(item) is not np.ndarray:
+            view.append(item)
+            axis, at = axis + (item is not None), at + (type(item) is not int)
+        elif item.dtype == bool and item.ndim == 0:  # x[True] has a new axis of length 1, x[False] one of length 0
+            view.append(None)
+            arrays[at] = np.zeros(int(item), np.int64)
+            at += 1
+        elif item.dtype == bool:
+            if item.shape != shape[axis:axis + item.ndim]:
+                refuse(f"a mask of shape {item.shape} stands for axes of lengths {shape[axis:axis + item.ndim]}")
+            for numbers_of_one_axis in item.nonzero():
+                view.append(slice(None))
+                arrays[at] = numbers_of_one_axis
+                axis, at = axis + 1, at + 1
+        else:
+            n = shape[axis]
+            if item.size and not -n <= item.min() <= item.max() < n:
+                wrong = int(item.max() if item.max() >= n else item.min())
+                refuse(f"{wrong} is out of range for axis {axis} of length {n}")
+            view.append(slice(None))
+            arrays[at] = item + n * (item < 0)
+            axis, at = axis + 1, at + 1
+    shapes = [a.shape for a in arrays.values()]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        refuse(f"arrays of shapes {' and '.join(map(str, shapes))} do not broadcast")
+    return tuple(view), arrays
+
+
+def _place(shape, arrays):
+    """The shape that arrays pick from a view of `shape`, and the axis where theirs begins: at the first, or 0 if they stand apart."""
+    picked = np.broadcast_shapes(*[a.shape for a in arrays.values()])
+    axes = list(arrays)
+    first = axes[0] if axes == list(range(axes[0], axes[0] + len(axes))) else 0
+    rest = tuple(n for i, n in enumerate(shape) if i not in arrays)
+    return rest[:first] + picked + rest[first:], first, len(picked)
 
 
 class SliceFunction(Function):
@@ -65,57 +165,55 @@ class UnsliceFunction(Function):
         return SliceFunction.apply(dy, index=ctx.attributes["index"])
 
 
-class PickFunction(Function):
-    """y = x[arrays of indices], a copy;  dx adds up dy where it came from
-
-    Any such index is a list of row numbers into the flattened tensor: `positions` holds them.
-    """
-
-    def forward(ctx, x, positions):
-        ctx.shape = x.shape
-        rows = ctx.kernels.contiguous(x).reshape(-1, 1)
-        return ctx.kernels.take_rows(rows, positions.reshape(-1)).reshape(positions.shape)
-
-    def backward(ctx, dy):
-        return UnpickFunction.apply(dy, positions=ctx.attributes["positions"], shape=ctx.shape)
-
-
-class UnpickFunction(Function):
-    """y = 0, plus each x at its position: the transpose of picking"""
-
-    def forward(ctx, x, positions, shape):
-        rows = ctx.kernels.contiguous(x).reshape(-1, 1)
-        count = int(np.prod(shape, dtype=np.int64))
-        return ctx.kernels.add_rows(rows, positions.reshape(-1), count).reshape(shape)
-
-    def backward(ctx, dy):
-        return PickFunction.apply(dy, positions=ctx.attributes["positions"])
-
-
 def getitem(x, index):
-    """``x[index]``: a view for slices and integers, a copy for integer and boolean arrays."""
-    index = _plain(index)
-    if _is_basic(index):
+    """``x[index]``: a view for slices and integers, a copy for integer and boolean arrays. IndexError says what is out of range."""
+    index, picks = _plain(index)
+    if not picks:
         return SliceFunction.apply(x, index=index)
-    numbers = np.arange(x.data.size, dtype=np.int64).reshape(x.shape)
-    return PickFunction.apply(x, positions=np.ascontiguousarray(_look_up(numbers, index)))
+    return _read(x, *_two_steps(x.shape, index))
+
+
+def _read(x, view, arrays):
+    """What both steps of an index give."""
+    if any(type(i) is not slice or i != slice(None) for i in view):
+        x = SliceFunction.apply(x, index=view)
+    if not arrays:
+        return x
+    shape, first, picked = _place(x.shape, arrays)
+    axes, rest = list(arrays), [i for i in range(x.ndim) if i not in arrays]
+    if len(axes) == 1:
+        return ReshapeFunction.apply(IndexSelectFunction.apply(x, Tensor(arrays[first].reshape(-1)), dim=first), shape=shape)
+    lengths = [x.shape[i] for i in axes]
+    numbers_of_rows = np.zeros((), np.int64)
+    for n, array in zip(lengths, arrays.values()):
+        numbers_of_rows = numbers_of_rows * n + array                                 # a · n_b + b
+    matrix = PermuteFunction.apply(x, dims=tuple(axes + rest)).reshape(math.prod(lengths), math.prod(x.shape[i] for i in rest))
+    y = IndexSelectFunction.apply(matrix, Tensor(numbers_of_rows.reshape(-1)), dim=0)
+    y = y.reshape(numbers_of_rows.shape + tuple(x.shape[i] for i in rest))            # the picked axes first, …
+    order = [*range(picked, picked + first), *range(picked), *range(picked + first, y.ndim)]
+    return contiguous(PermuteFunction.apply(y, dims=tuple(order))) if first else y    # … then where they belong
 
 
 class AssignFunction(Function):
     """x[index] = v in place;  dv = dy[index], and dx = dy with 0 there"""
 
-    def forward(ctx, x, v, index):
+    def forward(ctx, x, v, view, arrays):
         ctx.value_shape = v.shape
-        x[index] = v
+        _write(x, view, arrays, v)
         return x
 
     def backward(ctx, dy):
-        index, dx = ctx.attributes["index"], None
-        if ctx.needs[0] and not (len(index) == 1 and index[0] is Ellipsis):
+        (view, arrays), dx = ctx.attributes.values(), None
+        if ctx.needs[0] and not (view == (Ellipsis,) and not arrays):
             keep = np.ones(dy.shape, dy.dtype)
-            keep[index] = 0
+            _write(keep, view, arrays, 0)
             dx = dy * Tensor(keep)
-        return dx, unbroadcast(getitem(dy, index), ctx.value_shape) if ctx.needs[1] else None
+        return dx, unbroadcast(_read(dy, view, arrays), ctx.value_shape) if ctx.needs[1] else None
+
+
+def _write(x, view, arrays, v):
+    place = x[(*view, Ellipsis)] if Ellipsis not in view else x[view]                 # an array, where all are integers too
+    place[tuple(arrays.get(i, slice(None)) for i in range(place.ndim)) if arrays else ...] = v
 
 
 def refuse_in_place(x):
@@ -138,129 +236,34 @@ def _fitted(value, target):
 
 
 def setitem(x, index, value):
-    """``x[index] = value`` in place, recorded if a gradient is wanted.
+    """``x[index] = value`` in place, recorded if a gradient is wanted. The value is broadcast; of two for one place the last stays.
 
     RuntimeError for a leaf that requires a gradient (its old value would be lost), for a view inside a recorded
     history (assign through the tensor that it is a view of), and for an expanded view.
     """
-    index = _plain(index)
-    value = _fitted(cast(as_tensor(value, "x[…] = …", x), x.dtype), _look_up(x.data, index).shape)
+    view, picks = _plain(index)
+    view, arrays = _two_steps(x.shape, view) if picks else (view, {})
+    target = _look_up(x.data, view).shape
+    if arrays:
+        target = _place(target, arrays)[0]
+    value = _fitted(cast(as_tensor(value, "x[…] = …", x), x.dtype), target)
     if not x.data.flags.writeable:
         raise RuntimeError(f"x[…] = …: the memory of this tensor of shape {x.shape} is read-only: several of its elements may "
                            "share one place (expand), or it belongs to someone else; work on x.clone()")
     if is_grad_enabled() and (x.requires_grad or value.requires_grad):
         refuse_in_place(x)
-        y = AssignFunction.apply(x, value, index=index)
+        y = AssignFunction.apply(x, value, view=view, arrays=arrays)
         x.grad_fn, x._output_index, x.requires_grad = y.grad_fn, y._output_index, True
         x._history += 1
     else:
-        x.data[index] = value.data
+        _write(x.data, view, arrays, value.data)
     x._changed()
 
 
-def _rows(x):
-    """(n, …) as (n, everything else), also where that is nothing."""
-    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
-
-
-class IndexSelectFunction(Function):
-    """y = the slices of x numbered by `index` along an axis;  dx adds up dy where each came from"""
-
-    def forward(ctx, x, index, dim):
-        ctx.length = x.shape[dim]
-        ctx.save(index)
-        moved = ctx.kernels.contiguous(np.moveaxis(x, dim, 0))
-        y = ctx.kernels.take_rows(_rows(moved), ctx.kernels.contiguous(index))
-        return np.moveaxis(y.reshape((index.size,) + moved.shape[1:]), 0, dim)
-
-    def backward(ctx, dy):
-        (index,) = ctx.saved
-        return IndexAddFunction.apply(dy, index, dim=ctx.attributes["dim"], length=ctx.length)
-
-
-class IndexAddFunction(Function):
-    """y = 0, plus each slice of x at its place along an axis: the transpose of index_select"""
-
-    def forward(ctx, x, index, dim, length):
-        ctx.save(index)
-        moved = ctx.kernels.contiguous(np.moveaxis(x, dim, 0))
-        y = ctx.kernels.add_rows(_rows(moved), ctx.kernels.contiguous(index), length)
-        return np.moveaxis(y.reshape((length,) + moved.shape[1:]), 0, dim)
-
-    def backward(ctx, dy):
-        (index,) = ctx.saved
-        return IndexSelectFunction.apply(dy, index, dim=ctx.attributes["dim"])
-
-
-def _index_argument(index, length, caller):
-    """An int64 index Tensor with values in range, else a clear error."""
-    tensor_argument(index, caller, "index")
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"{caller}: index must hold integers, got {index.dtype}")
-    if index.data.size and (int(index.data.min()) < 0 or int(index.data.max()) >= length):
-        raise IndexError(f"{caller}: index holds values from {int(index.data.min())} to {int(index.data.max())}, "
-                         f"expected 0 to {length - 1}")
-    return cast(index, np.int64)
-
-
-def index_select(x, dim, index):
-    """The slices of x numbered by the 1-D integer tensor `index` along `dim`."""
-    if tensor_argument(x, "index_select").ndim == 0:
-        raise ValueError("index_select: a tensor without axes has no slices")
-    dim = arguments.axis(dim, x.ndim, "index_select")
-    index = _index_argument(index, x.shape[dim], "index_select")
-    if index.ndim != 1:
-        raise ValueError(f"index_select: index must have one axis, got shape {index.shape}")
-    return IndexSelectFunction.apply(x, index, dim=dim)
-
-
-def embedding(input, weight):
-    """Rows of `weight` (V, D) numbered by the integer tensor `input` (any shape) → (…, D)."""
-    if tensor_argument(weight, "embedding", "weight").ndim != 2:
-        raise ValueError(f"embedding: weight has shape {weight.shape}, expected (num_embeddings, embedding_dim)")
-    index = _index_argument(input, weight.shape[0], "embedding")
-    return IndexSelectFunction.apply(weight, index.reshape(-1), dim=0).reshape(index.shape + weight.shape[1:])
-
-
-class GatherFunction(Function):
-    """y[i, j] = x[index[i, j], j] (along axis 0, and likewise for others);  dx adds up dy where each came from"""
-
-    def forward(ctx, x, index, dim):
-        ctx.length, ctx.shape = x.shape[dim], x.shape
-        ctx.save(index)
-        return ctx.kernels.gather(ctx.kernels.contiguous(x), dim, ctx.kernels.contiguous(index))
-
-    def backward(ctx, dy):
-        (index,) = ctx.saved
-        return ScatterAddFunction.apply(dy, index, dim=ctx.attributes["dim"], length=ctx.length)
-
-
-class ScatterAddFunction(Function):
-    """y = 0, plus y[index[i, j], j] += x[i, j] (along axis 0): the transpose of gather"""
-
-    def forward(ctx, x, index, dim, length):
-        ctx.save(index)
-        return ctx.kernels.scatter_add(ctx.kernels.contiguous(x), dim, ctx.kernels.contiguous(index), length)
-
-    def backward(ctx, dy):
-        (index,) = ctx.saved
-        return GatherFunction.apply(dy, index, dim=ctx.attributes["dim"])
-
-
-def gather(x, dim, index):
-    """Elements of x picked along `dim` by `index`, which has x's shape in all other axes."""
-    dim = arguments.axis(dim, tensor_argument(x, "gather").ndim, "gather")
-    index = _index_argument(index, x.shape[dim] if x.ndim else 1, "gather")
-    if index.ndim != x.ndim or any(index.shape[i] != x.shape[i] for i in range(x.ndim) if i != dim):
-        raise ValueError(f"gather: index has shape {index.shape}, expected that of input, {x.shape}, in every axis but {dim}")
-    if x.ndim == 0:
-        return gather(x.reshape(1), 0, index.reshape(1)).reshape(())
-    return GatherFunction.apply(x, index, dim=dim)
-
-
-def one_hot(input, num_classes=-1):
-    """(…,) integers → (…, num_classes) int64 with a 1 at each. −1: as many classes as the largest needs."""
-    most = int(input.data.max()) + 1 if tensor_argument(input, "one_hot").data.size else 0
-    count = max(most, 0) if isinstance(num_classes, int) and num_classes == -1 else arguments.whole(num_classes, "one_hot", "num_classes")
-    index = _index_argument(input, count, "one_hot")
-    return Tensor(np.eye(count, dtype=np.int64)[index.data])
+def masked_select(input, mask):
+    """The elements where `mask` is True, in one axis; both are broadcast first."""
+    x = tensor_argument(input, "masked_select")
+    if tensor_argument(mask, "masked_select", "mask").dtype != bool:
+        raise TypeError(f"masked_select: mask must be boolean, got {mask.dtype}; compare first, as in x > 0")
+    shape = broadcast_shape("masked_select", x.shape, mask.shape)
+    return getitem(x.expand(shape), (mask.expand(shape),)).reshape(-1)

@@ -1,12 +1,12 @@
-"""Products of matrices: ``a @ b``, the linear layer, and `einsum` built on them.
+"""Products of matrices: ``a @ b``, its kin by rank, and the linear layer. Integers are multiplied as well.
 
     y = a b        dL/da = dy bᵀ        dL/db = aᵀ dy
 """
 import math
 
 from ..autograd import Function
-from .arguments import float_argument, same_dtype, tensor_argument
-from .shape import broadcast_shape, unbroadcast
+from .arguments import tensor_argument
+from .shape import broadcast_shape, cast
 
 
 class MatmulFunction(Function):
@@ -44,13 +44,22 @@ def _product(a, b, transpose_b=False):
     return MatmulFunction.apply(a, b, transpose_a=False, transpose_b=transpose_b)
 
 
-def matmul(a, b):
+def _factors(a, b, caller, names=("input", "other")):
+    """Both factors of a product. TypeError unless they are tensors of one dtype that is not bool."""
+    for name, x in zip(names, (a, b)):
+        if tensor_argument(x, caller, name).dtype == bool:
+            raise TypeError(f"{caller}: {name} is boolean, and there is no product of truths; convert with {name}.to(np.float32)")
+    if a.dtype != b.dtype:
+        raise TypeError(f"{caller}: all tensors must have one dtype, got {names[0]} {a.dtype}, {names[1]} {b.dtype}; convert with .to(…)")
+    return a, b
+
+
+def matmul(input, other):
     """The matrix product, as NumPy's ``@``: vectors are promoted, leading axes broadcast.
 
-    a (…, M, K), b (…, K, N) → (…, M, N). ValueError if the inner lengths differ.
+    input (…, M, K), other (…, K, N) → (…, M, N). ValueError if the inner lengths differ.
     """
-    float_argument(a, "matmul", "a"), float_argument(b, "matmul", "b")
-    same_dtype("matmul", a=a, b=b)
+    a, b = _factors(input, other, "matmul")
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: both tensors need at least one axis, got shapes {a.shape} and {b.shape}; "
                          "use a * b for scalars")
@@ -59,7 +68,7 @@ def matmul(a, b):
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit: the last axis of the first has length "
                          f"{a.shape[-1]}, axis {-2 if b.ndim > 1 else 0} of the second has {inner}")
     if a.ndim == 1 and b.ndim == 1:
-        return (a * b).sum()
+        return cast((a * b).sum(), a.dtype)
     if a.ndim == 1:
         return _product(a.unsqueeze(0), b).squeeze(-2)
     if b.ndim == 1:
@@ -67,88 +76,64 @@ def matmul(a, b):
     return _product(a, b)
 
 
+def _of_ranks(a, b, ranks, caller, names):
+    """`matmul` of tensors that must have these numbers of axes, and no broadcasting."""
+    _factors(a, b, caller, names)
+    if (a.ndim, b.ndim) != ranks or ranks[0] == 3 == ranks[1] and a.shape[0] != b.shape[0] or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"{caller}: shapes {a.shape} and {b.shape} do not fit; expected {ranks[0]} and {ranks[1]} axes, "
+                         + ("one batch, " if ranks[0] == 3 else "") + "and equal inner lengths")
+    return matmul(a, b)
+
+
+def mm(input, mat2):
+    """The product of two matrices: (M, K), (K, N) → (M, N)."""
+    return _of_ranks(input, mat2, (2, 2), "mm", ("input", "mat2"))
+
+
+def bmm(input, mat2):
+    """The products of two batches of matrices: (B, M, K), (B, K, N) → (B, M, N)."""
+    return _of_ranks(input, mat2, (3, 3), "bmm", ("input", "mat2"))
+
+
+def mv(input, vec):
+    """The product of a matrix and a vector: (M, K), (K,) → (M,)."""
+    return _of_ranks(input, vec, (2, 1), "mv", ("input", "vec"))
+
+
+def dot(input, tensor):
+    """The inner product of two vectors: (K,), (K,) → ()."""
+    return _of_ranks(input, tensor, (1, 1), "dot", ("input", "tensor"))
+
+
+def outer(input, vec2):
+    """The outer product of two vectors: (M,), (N,) → (M, N)."""
+    a, b = tensor_argument(input, "outer"), tensor_argument(vec2, "outer", "vec2")
+    if a.ndim != 1 or b.ndim != 1:
+        raise ValueError(f"outer: expected two vectors, got shapes {a.shape} and {b.shape}")
+    return a.unsqueeze(1) * b
+
+
 def linear(input, weight, bias=None):
-    """y = x Wᵀ + b.  input (…, in), weight (out, in), bias (out,) → (…, out)"""
-    float_argument(input, "linear"), float_argument(weight, "linear", "weight")
-    same_dtype("linear", input=input, weight=weight, bias=bias)
-    if weight.ndim != 2:
+    """y = x Wᵀ + b.  input (…, in), weight (out, in), bias (out,) or one number → (…, out); a weight (in,) gives (…)"""
+    _factors(input, weight, "linear", ("input", "weight"))
+    if weight.ndim not in (1, 2):
         raise ValueError(f"linear: weight has shape {weight.shape}, expected (out_features, in_features)")
-    if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+    if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:
         hint = ""
-        if input.ndim > 2 and input.data.size // max(len(input), 1) == weight.shape[1]:
+        if input.ndim > 2 and input.data.size // max(len(input), 1) == weight.shape[-1]:
             hint = "; flatten the images first: x.flatten(1)"
-        raise ValueError(f"linear: input has shape {input.shape}, expected (…, {weight.shape[1]}) to match weight "
+        raise ValueError(f"linear: input has shape {input.shape}, expected (…, {weight.shape[-1]}) to match weight "
                          f"{weight.shape}{hint}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias has shape {bias.shape}, expected ({weight.shape[0]},) to match weight {weight.shape}")
+    if weight.ndim == 1:
+        if bias is not None:
+            raise ValueError(f"linear: with a weight of shape {weight.shape} there is no bias")
+        return matmul(input, weight)
+    if bias is not None:
+        _factors(input, bias, "linear", ("input", "bias"))
+        if bias.shape not in (weight.shape[:1], (), (1,)):
+            raise ValueError(f"linear: bias has shape {bias.shape}, expected ({weight.shape[0]},) to match weight {weight.shape}")
     if input.ndim == 1:
         y = _product(input.unsqueeze(0), weight, transpose_b=True).squeeze(0)
     else:
         y = _product(input, weight, transpose_b=True)
     return y if bias is None else y + bias
-
-
-def einsum(equation, *operands):
-    """Einstein summation over two operands or one, by permutations, products and sums: ``einsum("bqd,bkd->bqk", q, k)``.
-
-    Letters in both operands and in the result are batch axes, letters missing in the result are summed over. More than
-    two operands are contracted from the left. ValueError for an equation that does not fit the shapes.
-    """
-    if not isinstance(equation, str):
-        raise TypeError(f"einsum: the equation must be a string such as \"ij,jk->ik\", got {type(equation).__name__}")
-    left, arrow, result = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ValueError(f"einsum: the equation {equation!r} has {len(terms)} terms, but {len(operands)} operands were given")
-    for i, x in enumerate(operands):
-        tensor_argument(x, "einsum", f"operand {i}")
-    lengths = {}
-    for term, x in zip(terms, operands):
-        if len(term) != x.ndim or len(set(term)) != len(term) or not term.isalpha() and term:
-            raise ValueError(f"einsum: term {term!r} does not name each of the {x.ndim} axes of shape {x.shape} by one "
-                             "letter of its own")
-        for letter, n in zip(term, x.shape):
-            if lengths.setdefault(letter, n) != n:
-                raise ValueError(f"einsum: axis {letter!r} has length {lengths[letter]} in one operand and {n} in another")
-    if not arrow:
-        result = "".join(sorted(c for c in lengths if left.count(c) == 1))
-    if set(result) - set(lengths) or len(set(result)) != len(result):
-        raise ValueError(f"einsum: the result {result!r} of {equation!r} must name axes of the operands, each once")
-    term, x = terms[0], operands[0]
-    for i in range(1, len(terms)):
-        later = set("".join(terms[i + 1:])) | set(result)
-        term, x = _contract(term, x, terms[i], operands[i], later)
-    gone = tuple(i for i, c in enumerate(term) if c not in result)
-    if gone:
-        x, term = x.sum(gone), "".join(c for c in term if c in result)
-    return x.permute(*[term.index(c) for c in result]) if result else x
-
-
-def _contract(term_a, a, term_b, b, keep):
-    """The product of two operands, summed over the letters that they share and `keep` does not name."""
-    for term, x in ((term_a, a), (term_b, b)):   # letters of one operand alone that nobody needs: sum them first
-        other = term_b if x is a else term_a
-        gone = tuple(i for i, c in enumerate(term) if c not in other and c not in keep)
-        if gone:
-            reduced, rest = x.sum(gone), "".join(c for i, c in enumerate(term) if i not in gone)
-            if x is a:
-                term_a, a = rest, reduced
-            else:
-                term_b, b = rest, reduced
-    batch = [c for c in term_a if c in term_b and c in keep]
-    summed = [c for c in term_a if c in term_b and c not in keep]
-    rows = [c for c in term_a if c not in term_b]
-    columns = [c for c in term_b if c not in term_a]
-    size = dict(zip(term_a + term_b, a.shape + b.shape))
-
-    def arranged(x, term, *groups):
-        x = x.permute(*[term.index(c) for group in groups for c in group]) if term else x
-        lengths = [1, 1, 1]
-        for i, group in enumerate(groups):
-            for c in group:
-                lengths[i] *= size[c]
-        return x.reshape(*lengths)
-
-    y = matmul(arranged(a, term_a, batch, rows, summed), arranged(b, term_b, batch, summed, columns))
-    term = "".join(batch + rows + columns)
-    return term, y.reshape(*[size[c] for c in term])

@@ -1,7 +1,7 @@
-"""Operations that move no number: views, and joins of arrays. Their gradients are moved back the same way.
+"""Operations that move no number: other shapes, repetition, and joins of arrays. Their gradients are moved back the same way.
 
-`reshape`, `transpose`, `permute`, `squeeze`, `unsqueeze`, `expand` give views where memory allows; `cat` and `stack`
-copy. Writing into a view changes its base (and is noticed by the version counter they share).
+`reshape`, `expand`, `split` and their kin give views where memory allows; `cat`, `stack`, `repeat` and `flip` copy. Writing
+into a view changes its base (and is noticed by the version counter they share). Axes are exchanged in `axes`.
 """
 import math
 import numbers
@@ -12,13 +12,14 @@ import numpy as np
 from ..autograd import Function
 from ..tensor import Tensor, checked_dtype
 from . import arguments
-from .arguments import tensor_argument
+from .arguments import several, tensor_argument
 
 
 def _shape_argument(shape, caller):
     """``f(2, 3)`` and ``f((2, 3))`` alike, as a tuple of ints."""
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
+    shape = [n.item() if isinstance(n, Tensor) and n.ndim == 0 else n for n in shape]
     for n in shape:
         if not isinstance(n, numbers.Integral) or isinstance(n, bool):
             raise TypeError(f"{caller}: a shape is made of ints, got {n!r}")
@@ -53,16 +54,18 @@ def _complete(x, shape, caller):
     return shape
 
 
-def reshape(x, *shape):
+@several
+def reshape(input, shape):
     """The elements in the order of the axes under another `shape` (one length may be −1). A view where possible."""
-    tensor_argument(x, "reshape")
+    x = tensor_argument(input, "reshape")
     return ReshapeFunction.apply(x, shape=_complete(x, _shape_argument(shape, "reshape"), "reshape"))
 
 
-def view(x, *shape):
+@several
+def view(input, size):
     """As `reshape`, but never a copy: ValueError where the memory order does not allow it."""
-    tensor_argument(x, "view")
-    shape = _complete(x, _shape_argument(shape, "view"), "view")
+    x = tensor_argument(input, "view")
+    shape = _complete(x, _shape_argument(size, "view"), "view")
     try:
         x.data.reshape(shape, copy=False)
     except ValueError:
@@ -71,65 +74,43 @@ def view(x, *shape):
     return ReshapeFunction.apply(x, shape=shape)
 
 
-def flatten(x, start_dim=0, end_dim=-1):
+def reshape_as(input, other):
+    """`reshape` to the shape of another tensor."""
+    return reshape(input, tensor_argument(other, "reshape_as", "other").shape)
+
+
+def view_as(input, other):
+    """`view` in the shape of another tensor."""
+    return view(input, tensor_argument(other, "view_as", "other").shape)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
     """Axes `start_dim` to `end_dim` (included) merged into one, in the order of the axes."""
-    tensor_argument(x, "flatten")
+    x = tensor_argument(input, "flatten")
+    first, last = (arguments.axis(d, x.ndim, "flatten") for d in (start_dim, end_dim))
     if x.ndim == 0:
         return reshape(x, 1)
-    first, last = (arguments.axis(d, x.ndim, "flatten") for d in (start_dim, end_dim))
     if first > last:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    return reshape(x, x.shape[:first] + (int(np.prod(x.shape[first:last + 1], dtype=np.int64)),) + x.shape[last + 1:])
+    return reshape(x, x.shape[:first] + (math.prod(x.shape[first:last + 1]),) + x.shape[last + 1:])
 
 
-class PermuteFunction(Function):
-    """y = x with its axes in another order: axis i of y is axis dims[i] of x."""
-    is_view = True
-
-    def forward(ctx, x, dims):
-        return x.transpose(dims)
-
-    def backward(ctx, dy):
-        dims = ctx.attributes["dims"]
-        return permute(dy, tuple(dims.index(i) for i in range(len(dims))))
+def ravel(input):
+    """All elements in one axis: `flatten`."""
+    return reshape(tensor_argument(input, "ravel"), -1 if input.data.size else 0)
 
 
-def permute(x, *dims):
-    """A view with the axes in the order `dims`."""
-    tensor_argument(x, "permute")
-    dims = tuple(arguments.axis(d, x.ndim, "permute") for d in _shape_argument(dims, "permute"))
-    if sorted(dims) != list(range(x.ndim)):
-        raise ValueError(f"permute: dims {dims} must name each of the {x.ndim} axes of shape {x.shape} once")
-    return PermuteFunction.apply(x, dims=dims)
-
-
-def transpose(x, dim0, dim1):
-    """A view with axes `dim0` and `dim1` exchanged."""
-    tensor_argument(x, "transpose")
-    a, b = (arguments.axis(d, x.ndim, "transpose") for d in (dim0, dim1))
-    order = list(range(x.ndim))
-    if x.ndim:
-        order[a], order[b] = b, a
-    return PermuteFunction.apply(x, dims=tuple(order))
-
-
-def matrix_transpose(x):
-    """``x.T``: the axes in reverse order."""
-    return PermuteFunction.apply(x, dims=tuple(range(x.ndim))[::-1])
-
-
-def squeeze(x, dim=None):
-    """A view without the axes of length 1 (all of them, or those in `dim` that have it)."""
-    tensor_argument(x, "squeeze")
-    dropped = arguments.axes(dim, x.ndim, "squeeze")
-    return ReshapeFunction.apply(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dropped))
-
-
-def unsqueeze(x, dim):
-    """A view with a new axis of length 1 at `dim`."""
-    tensor_argument(x, "unsqueeze")
-    at = arguments.axis(dim, x.ndim + 1, "unsqueeze")
-    return ReshapeFunction.apply(x, shape=x.shape[:at] + (1,) + x.shape[at:])
+def unflatten(input, dim, sizes):
+    """Axis `dim` cut into axes of `sizes` (one may be −1): the inverse of `flatten`."""
+    x = tensor_argument(input, "unflatten")
+    if x.ndim == 0:
+        raise ValueError("unflatten: a tensor without axes has none to cut")
+    dim, sizes = arguments.axis(dim, x.ndim, "unflatten"), _shape_argument((sizes,), "unflatten")
+    known, free = math.prod(n for n in sizes if n != -1), sizes.count(-1)
+    if not sizes or free > 1 or min(sizes) < -1 or (x.shape[dim] % known if free and known else free or known != x.shape[dim]):
+        raise ValueError(f"unflatten: axis {dim} of length {x.shape[dim]} cannot be cut into {sizes}")
+    sizes = tuple(x.shape[dim] // known if n == -1 else n for n in sizes)
+    return ReshapeFunction.apply(x, shape=x.shape[:dim] + sizes + x.shape[dim + 1:])
 
 
 class ExpandFunction(Function):
@@ -144,15 +125,26 @@ class ExpandFunction(Function):
         return unbroadcast(dy, ctx.shape)
 
 
-def expand(x, *shape):
-    """A view in which axes of length 1 (and new leading axes) are repeated to `shape`; −1 keeps a length."""
-    tensor_argument(x, "expand")
-    shape = _shape_argument(shape, "expand")
+@several
+def expand(input, size):
+    """A view in which axes of length 1 (and new leading axes) are repeated to `size`; −1 keeps a length."""
+    x, shape = tensor_argument(input, "expand"), _shape_argument(size, "expand")
     extra = len(shape) - x.ndim
     full = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(shape))
     if extra < 0 or any(n < 0 for n in full) or any(m not in (1, n) for m, n in zip(x.shape, full[max(extra, 0):])):
         raise ValueError(f"expand: shape {x.shape} cannot be expanded to {shape}; only axes of length 1 can grow")
     return x if full == x.shape else ExpandFunction.apply(x, shape=full)
+
+
+@several
+def broadcast_to(input, size):
+    """`expand` under NumPy's name."""
+    return expand(input, size)
+
+
+def expand_as(input, other):
+    """`expand` to the shape of another tensor."""
+    return expand(input, tensor_argument(other, "expand_as", "other").shape)
 
 
 def broadcast_shape(caller, *shapes):
@@ -184,14 +176,38 @@ class CloneFunction(Function):
         return dy
 
 
-def clone(x):
+def clone(input):
     """A copy with memory of its own; gradients pass through it."""
-    return CloneFunction.apply(tensor_argument(x, "clone"))
+    return CloneFunction.apply(tensor_argument(input, "clone"))
 
 
-def contiguous(x):
+def contiguous(input):
     """The tensor itself if its memory is in the order of its axes, else a copy that is."""
-    return x if tensor_argument(x, "contiguous").is_contiguous() else CloneFunction.apply(x)
+    return input if tensor_argument(input, "contiguous").is_contiguous() else CloneFunction.apply(input)
+
+
+@several
+def repeat(input, repeats):
+    """A copy laid out again and again: repeats[i] times along axis i. More repeats than axes make new leading axes."""
+    return _repeated(tensor_argument(input, "repeat"), _shape_argument(repeats, "repeat"), "repeat")
+
+
+@several
+def tile(input, dims):
+    """As `repeat`, where fewer repeats than axes mean the last axes."""
+    x, dims = tensor_argument(input, "tile"), _shape_argument(dims, "tile")
+    return _repeated(x, (1,) * (x.ndim - len(dims)) + dims, "tile")
+
+
+def _repeated(x, repeats, caller):
+    if len(repeats) < x.ndim or any(n < 0 for n in repeats):
+        raise ValueError(f"{caller}: expected a count, 0 or more, for each of the {x.ndim} axes of shape {x.shape}, got {repeats}")
+    lengths = (1,) * (len(repeats) - x.ndim) + x.shape
+    if all(n == 1 for n in repeats):
+        return reshape(clone(x), lengths)
+    apart = [n for r, length in zip(repeats, lengths) for n in ((1, length) if r != 1 else (length,))]     # … 1, n …
+    wide = [n for r, length in zip(repeats, lengths) for n in ((r, length) if r != 1 else (length,))]      # … r, n …
+    return contiguous(reshape(expand(reshape(x, apart), wide), [r * length for r, length in zip(repeats, lengths)]))
 
 
 class CastFunction(Function):
@@ -209,6 +225,14 @@ def cast(x, dtype):
     """The tensor itself if it has `dtype`, else a copy in that dtype."""
     dtype = checked_dtype(dtype, "to")
     return x if x.dtype == dtype else CastFunction.apply(tensor_argument(x, "to"), dtype=dtype)
+
+
+def common_dtype(dtypes):
+    """The dtype that all fit into, by PyTorch's rule: the largest kind (bool < int < float), and within it the widest."""
+    dtypes = list(dtypes)
+    floats = [d for d in dtypes if d.kind == "f"]
+    whole = [d for d in dtypes if d.kind in "iu"]
+    return np.result_type(*(floats or whole or dtypes))
 
 
 class CatFunction(Function):
@@ -233,42 +257,53 @@ def _tensors(tensors, caller):
 
 
 def cat(tensors, dim=0):
-    """Tensors joined along axis `dim`; all other lengths must be equal."""
+    """Tensors joined along axis `dim`; all other lengths must be equal. The dtype is the one that all fit into.
+
+    Tensors of shape (0,) are left out, whatever the others' shape, as in PyTorch.
+    """
     tensors = _tensors(tensors, "cat")
     if not tensors:
         raise ValueError("cat: expected at least one tensor, got an empty list")
-    first = tensors[0]
-    if first.ndim == 0:
-        raise ValueError("cat: tensors without axes cannot be joined; use ta.stack")
+    for x in tensors:
+        if x.ndim == 0:
+            raise ValueError("cat: tensors without axes cannot be joined; use ta.stack")
+    dtype = common_dtype(x.dtype for x in tensors)
+    joined = [(i, x) for i, x in enumerate(tensors) if x.shape != (0,)]
+    if not joined:
+        return CatFunction.apply(*[cast(x, dtype) for x in tensors], dim=0)
+    at, first = joined[0]
     dim = arguments.axis(dim, first.ndim, "cat")
-    for i, x in enumerate(tensors):
-        if x.ndim == 0 or x.shape[:dim] + x.shape[dim + 1:] != first.shape[:dim] + first.shape[dim + 1:]:
-            raise ValueError(f"cat: tensors[{i}] has shape {x.shape}, tensors[0] has {first.shape}; all lengths but that "
+    for i, x in joined:
+        if x.shape[:dim] + x.shape[dim + 1:] != first.shape[:dim] + first.shape[dim + 1:] or x.ndim != first.ndim:
+            raise ValueError(f"cat: tensors[{i}] has shape {x.shape}, tensors[{at}] has {first.shape}; all lengths but that "
                              f"of axis {dim} must be equal")
-        if x.dtype != first.dtype:
-            raise TypeError(f"cat: tensors[{i}] is {x.dtype}, tensors[0] is {first.dtype}; convert with .to(…)")
-    return CatFunction.apply(*tensors, dim=dim)
+    return CatFunction.apply(*[cast(x, dtype) for _, x in joined], dim=dim)
 
 
 def stack(tensors, dim=0):
     """Tensors of one shape joined along a new axis `dim`."""
     tensors = _tensors(tensors, "stack")
+    if not tensors:
+        raise ValueError("stack: expected at least one tensor, got an empty list")
+    shape = tensors[0].shape
     for i, x in enumerate(tensors):
-        if x.shape != tensors[0].shape:
-            raise ValueError(f"stack: tensors[{i}] has shape {x.shape}, expected that of tensors[0], {tensors[0].shape}")
-    return cat([unsqueeze(x, dim) for x in tensors], arguments.axis(dim, tensors[0].ndim + 1, "stack") if tensors else 0)
+        if x.shape != shape:
+            raise ValueError(f"stack: tensors[{i}] has shape {x.shape}, expected that of tensors[0], {shape}")
+    dim = arguments.axis(dim, len(shape) + 1, "stack")
+    return cat([reshape(x, shape[:dim] + (1,) + shape[dim:]) for x in tensors], dim)
 
 
-def split(x, split_size_or_sections, dim=0):
+def split(tensor, split_size_or_sections, dim=0):
     """Views of consecutive stretches along `dim`: of one size (the last may be shorter), or of the listed sizes."""
-    if tensor_argument(x, "split").ndim == 0:
+    x, sizes = tensor_argument(tensor, "split", "tensor"), split_size_or_sections
+    if x.ndim == 0:
         raise ValueError("split: a tensor without axes cannot be split")
     dim = arguments.axis(dim, x.ndim, "split")
-    length, sizes = x.shape[dim], split_size_or_sections
-    if isinstance(sizes, numbers.Integral):
-        if sizes <= 0:
+    length = x.shape[dim]
+    if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
+        if sizes < 0 or sizes == 0 < length:
             raise ValueError(f"split: the size must be positive, got {sizes}")
-        sizes = [min(sizes, length - i) for i in range(0, length, sizes)] or [0]
+        sizes = [min(sizes, length - i) for i in range(0, length, max(sizes, 1))] or [0]
     if not isinstance(sizes, (tuple, list)):
         raise TypeError(f"split: split_size_or_sections must be an int or a list of ints, got {sizes!r}")
     sizes = [arguments.whole(n, "split", "a size", 0) for n in sizes]
@@ -278,14 +313,17 @@ def split(x, split_size_or_sections, dim=0):
     return tuple(x[(slice(None),) * dim + (slice(b - n, b),)] for b, n in zip(ends, sizes))
 
 
-def chunk(x, chunks, dim=0):
+def chunk(input, chunks, dim=0):
     """At most `chunks` views of equal length along `dim` (the last may be shorter)."""
+    x = tensor_argument(input, "chunk")
     if arguments.whole(chunks, "chunk", "chunks", -math.inf) <= 0:
         raise ValueError(f"chunk: chunks must be positive, got {chunks}")
-    if tensor_argument(x, "chunk").ndim == 0:
+    if x.ndim == 0:
         raise ValueError("chunk: a tensor without axes cannot be split")
     length = x.shape[arguments.axis(dim, x.ndim, "chunk")]
-    return split(x, max(1, -(-length // chunks)), dim)
+    if not length:
+        return split(x, [0] * chunks, dim)
+    return split(x, -(-length // chunks), dim)
 
 
 class FlipFunction(Function):
@@ -298,12 +336,13 @@ class FlipFunction(Function):
         return FlipFunction.apply(dy, dims=ctx.attributes["dims"])
 
 
-def flip(x, dims):
-    """A copy with the axes `dims` reversed."""
-    return FlipFunction.apply(tensor_argument(x, "flip"), dims=arguments.axes(dims, x.ndim, "flip"))
+@several
+def flip(input, dims):
+    """A copy with the axes `dims` reversed (none if there are none)."""
+    x = tensor_argument(input, "flip")
+    return FlipFunction.apply(x, dims=arguments.axes(dims, x.ndim, "flip") if dims else ())
 
 
-def detach(x):
+def detach(input):
     """The same values without history."""
-    return tensor_argument(x, "detach").detach()
-
+    return tensor_argument(input, "detach").detach()
