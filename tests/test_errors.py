@@ -49,6 +49,16 @@ CASES = [
     (lambda: F.avg_pool2d(X, 2, divisor_override=0), ValueError, "divisor_override must not be 0"),
     (lambda: F.adaptive_avg_pool2d(X, 0), ValueError, "output_size must be at least 1"),
     (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), TypeError, "output_size must be an int or a pair"),
+    # padding and resampling
+    (lambda: F.pad(X, (1, 2, 3)), ValueError, "an even number up to 8 for input (2, 3, 8, 8), got 3"),
+    (lambda: F.pad(Z(3), (1, 1, 1, 1)), ValueError, "an even number up to 2 for input (3,), got 4"),
+    (lambda: F.pad(X, (-4, -5)), ValueError, "pad: pad (-4, -5) cuts off more than input (2, 3, 8, 8) has"),
+    (lambda: F.pad(X, (8, 0), "reflect"), ValueError, "mode 'reflect' pads the last axis of 2-D or 3-D input"),
+    (lambda: F.pad(X, (8, 0, 0, 0), "reflect"), ValueError, "can add at most 7 at each end of axis 3 of input (2, 3, 8, 8), got (8, 0)"),
+    (lambda: F.pad(X, (9, 0, 0, 0), "circular"), ValueError, "mode 'circular' can add at most 8 at each end of axis 3"),
+    (lambda: F.pad(X, (1, 1, 1, 1), "edge"), ValueError, "mode must be one of 'constant', 'reflect', 'replicate', 'circular', got 'edge'"),
+    (lambda: F.pad(X, (1, 1, 1, 1), "reflect", 1.0), ValueError, "value belongs to mode 'constant', got value 1.0 with mode 'reflect'"),
+    (lambda: F.pad(ints(2), (1, 1), value=1e30), ValueError, "pad: value 1e+30 does not fit into int64, the dtype of input"),
     # linear, matmul, einsum
     (lambda: F.linear(X, Z(10, 192)), ValueError, "flatten the images first: x.flatten(1)"),
     (lambda: F.linear(Z(2, 5), Z(10, 4)), ValueError, "linear: input has shape (2, 5), expected (…, 4) to match weight (10, 4)"),

@@ -14,3 +14,4 @@ from .softmax import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
+from .resample import *  # noqa: F401,F403

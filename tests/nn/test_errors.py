@@ -119,6 +119,9 @@ CASES = [
     (lambda: nn.init.trunc_normal_(x(3), a=5, b=6), ValueError,
      "[5, 6] holds almost nothing of a normal distribution with mean 0.0 and std 1.0"),
     (lambda: nn.init.zeros_(np.zeros(3)), TypeError, "tensor must be a Tensor, got ndarray"),
+    # padding and resampling
+    (lambda: nn.ReflectionPad2d(6)(IMAGE), ValueError, "mode 'reflect' can add at most 5 at each end of axis 2 of input (2, 8, 6, 6), got (6, 6)"),
+    (lambda: nn.ZeroPad2d((1, 2)), ValueError, "ZeroPad2d: padding must be an int or 4 ints, (before, after) of the last axis first, got (1, 2)"),
     # attention
     (lambda: attention.SqueezeExcitation(8, reduction=0), ValueError,
      "SqueezeExcitation: reduction must be at least 1, got 0"),
@@ -225,6 +228,7 @@ LAYERS = {  # right arguments and a right input
     nn.Linear: ((8, 3), x(2, 8)), nn.Conv2d: ((8, 4, 3), IMAGE), nn.Conv1d: ((8, 4, 3), x(2, 8, 5)), nn.BatchNorm1d: ((8,), x(2, 8)),
     nn.BatchNorm2d: ((8,), IMAGE), nn.LayerNorm: ((6,), IMAGE), nn.GroupNorm: ((2, 8), IMAGE), nn.MaxPool2d: ((2,), IMAGE),
     nn.AvgPool2d: ((2,), IMAGE), nn.AdaptiveAvgPool2d: ((2,), IMAGE), nn.Dropout: ((0.5,), IMAGE), nn.Embedding: ((4, 3), i(2)),
+    nn.ConstantPad2d: ((1, 0.5), IMAGE), nn.ZeroPad2d: ((1,), IMAGE), nn.ReflectionPad2d: ((1,), IMAGE), nn.CircularPad3d: ((1,), IMAGE),
     nn.ConvNormAct: ((8, 4), IMAGE), nn.Flatten: ((1,), IMAGE), nn.Softmax: ((1,), IMAGE), nn.LogSoftmax: ((1,), IMAGE), nn.LeakyReLU: ((0.1,), IMAGE),
     nn.ReLU: ((), IMAGE), nn.GELU: ((), IMAGE), nn.SiLU: ((), IMAGE), nn.Sigmoid: ((), IMAGE), nn.Tanh: ((), IMAGE), nn.Softplus: ((), IMAGE),
     nn.ELU: ((), IMAGE), nn.Sequential: ((nn.ReLU(),), IMAGE), nn.ModuleList: (([nn.ReLU()],), IMAGE), nn.MultiheadAttention: ((8, 2), (TOKENS,) * 3),

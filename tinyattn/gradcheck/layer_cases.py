@@ -74,6 +74,11 @@ layer("GroupNorm", lambda nn: nn.GroupNorm(2, 4), N(2, 4, 3, 3))
 layer("MaxPool2d", lambda nn: nn.MaxPool2d(3, 2, 1), D(2, 2, 6, 5))
 layer("AvgPool2d", lambda nn: nn.AvgPool2d(3, 2, 1, count_include_pad=False), N(2, 2, 6, 5))
 layer("AdaptiveAvgPool2d", lambda nn: nn.AdaptiveAvgPool2d((2, 3)), N(2, 2, 5, 7))
+for name in ("ConstantPad", "ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad"):
+    for d in (1, 2, 3):
+        options = {"value": 2.0} if name == "ConstantPad" else {}
+        layer(f"{name}{d}d", lambda nn, n=f"{name}{d}d", o=options: getattr(nn, n)(1, **o), N(2, 2, *(3, 4, 2)[:d]))
+layer("ReflectionPad2d", lambda nn: nn.ReflectionPad2d((1, 2, 0, 1)), N(2, 2, 3, 4), label="four numbers")
 layer("Embedding", lambda nn: nn.Embedding(5, 3), I(5, 2, 4))
 layer("Flatten", lambda nn: nn.Flatten(), N(2, 3, 2, 2))
 layer("Identity", lambda nn: nn.Identity(), N(2, 3))

@@ -10,12 +10,13 @@ from ..ops.loss import (binary_cross_entropy_with_logits, cross_entropy, l1_loss
                         smooth_l1_loss)
 from ..ops.matmul import linear
 from ..ops.norm import batch_norm, group_norm, layer_norm
+from ..ops.pad import pad
 from ..ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from ..ops.random import dropout
 from ..ops.softmax import log_softmax, softmax
 
 __all__ = ["adaptive_avg_pool2d", "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
            "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "l1_loss", "layer_norm",
-           "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "normalize", "one_hot",
+           "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
            "pool_channels", "pool_pixels", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss",
            "softmax", "softplus", "tanh"]
