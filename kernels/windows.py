@@ -35,10 +35,8 @@ def average_windows(x_shape, kernel_size, stride, padding, ceil_mode, count_incl
     columns, column_lengths = window_bounds(x_shape[2], kernel_size[1], stride[1], padding[1], ceil_mode)
     if not count_include_pad:
         row_lengths, column_lengths = rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0]
-    divisors = row_lengths[:, None] * column_lengths[None, :]
-    if divisor_override is not None:
-        divisors = np.full_like(divisors, divisor_override)
-    return rows, columns, np.maximum(divisors, 1)  # an empty window has sum 0: any divisor will do
+    divisors = np.maximum(row_lengths[:, None] * column_lengths[None, :], 1)  # an empty window has sum 0: any divisor will do
+    return rows, columns, divisors if divisor_override is None else np.full_like(divisors, divisor_override)
 
 
 def adaptive_windows(x_shape, output_size):

@@ -40,6 +40,18 @@ CASES = [
     (lambda: F.conv2d(np.zeros((1, 3, 8, 8)), W), TypeError, "input must be a Tensor, got ndarray; wrap it with ta.tensor"),
     (lambda: F.conv1d(Z(3, 3, 8, 8), Z(4, 3, 3)), ValueError, "conv1d: input has shape (3, 3, 8, 8), expected (N, C, L) or (C, L)"),
     (lambda: nn.Conv2d(3, 4, 3)(Z(1, 28, 28)), ValueError, "with C = 3 to match weight (4, 3, 3, 3)"),
+    (lambda: F.conv_transpose2d(X, Z(4, 3, 3, 3)), ValueError, "conv_transpose2d: input has shape (2, 3, 8, 8), expected (N, C, H, W) or "
+     "(C, H, W) with C = 4 to match weight (4, 3, 3, 3)"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3)), ValueError, "weight has shape (3, 4, 3), expected (C, K/groups, R, S)"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3, 3), Z(3)), ValueError, "bias has shape (3,), expected (4,)"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3, 3), groups=2), ValueError, "groups must be a positive int that divides the 3 input channels"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3, 3), stride=2, output_padding=2), ValueError,
+     "output_padding must be smaller than stride or dilation, got output_padding (2, 2), stride (2, 2)"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3, 3), padding=5), ValueError, "the output would be empty: its size would be (0, 0)"),
+    (lambda: F.conv_transpose2d(X, Z(3, 4, 3, 3), padding="same"), TypeError, "padding must be an int or a pair of ints, got 'same'"),
+    (lambda: F.conv_transpose1d(Z(2, 3, 5), Z(4, 3, 3)), ValueError, "conv_transpose1d: input has shape (2, 3, 5), expected (N, C, L) or (C, L) "
+     "with C = 4"),
+    (lambda: F.conv1d(Z(2, 3, 5), Z(4, 3, 3), stride=(1, 2)), TypeError, "conv1d: stride must be an int or a tuple of one, got (1, 2)"),
     (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "Conv2d: groups = 2 must divide in_channels = 3 and out_channels = 4"),
     # pooling
     (lambda: F.max_pool2d(Z(8, 8), 2), ValueError, "max_pool2d: input has shape (8, 8), expected (N, C, H, W) or (C, H, W)"),
@@ -47,6 +59,11 @@ CASES = [
     (lambda: F.max_pool2d(X, 2, padding=2), ValueError, "padding may be at most half of kernel_size"),
     (lambda: F.avg_pool2d(X, 9), ValueError, "avg_pool2d: the output would be empty: the window covers 9 in height"),
     (lambda: F.avg_pool2d(X, 2, divisor_override=0), ValueError, "divisor_override must not be 0"),
+    (lambda: F.avg_pool2d(X, 2, ceil_mode=1), TypeError, "avg_pool2d: ceil_mode must be True or False, got 1"),
+    (lambda: F.max_pool2d(Z(1, 1, 1, 1), 2, 1, 1, 2), ValueError, "max_pool2d: a window would see nothing but padding: with dilation 2 it steps "
+     "over the height of 1"),
+    (lambda: F.max_pool1d(X, 2), ValueError, "max_pool1d: input has shape (2, 3, 8, 8), expected (N, C, L) or (C, L)"),
+    (lambda: F.adaptive_max_pool2d(X, (2, 0)), ValueError, "adaptive_max_pool2d: output_size must be at least 1"),
     (lambda: F.adaptive_avg_pool2d(X, 0), ValueError, "output_size must be at least 1"),
     (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), TypeError, "output_size must be an int or a pair"),
     # padding and resampling
@@ -102,6 +119,13 @@ CASES = [
     # norms, softmax, dropout
     (lambda: F.batch_norm(Z(1, 3), None, None, training=True), ValueError, "training needs more than one value a channel"),
     (lambda: F.batch_norm(Z(4, 3), Z(2), Z(2)), ValueError, "running_mean has shape (2,), expected (3,), one for each channel"),
+    (lambda: F.batch_norm(Z(4, 3), None, None, training=True, eps=0), ValueError, "batch_norm: in training eps must be positive, got 0"),
+    (lambda: F.batch_norm(Z(3), None, None), ValueError, "batch_norm: input has shape (3,), expected (N, C) or (N, C, …)"),
+    (lambda: F.group_norm(Z(1, 2), 2), ValueError, "2 groups of input (1, 2) hold one value each"),
+    (lambda: F.instance_norm(Z(3, 2)), ValueError, "instance_norm: input has shape (3, 2), expected (N, C, …) with more than one value a channel"),
+    (lambda: F.instance_norm(Z(3, 2, 4), use_input_stats=False), ValueError, "it needs running_mean and running_var"),
+    (lambda: F.dropout1d(X), ValueError, "dropout1d: input has shape (2, 3, 8, 8), expected (N, C, L) or (C, L)"),
+    (lambda: F.dropout2d(Z(8, 8)), ValueError, "dropout2d: input has shape (8, 8), expected (N, C, H, W) or (N, C, L)"),
     (lambda: F.batch_norm(Z(4, 3), None, None), ValueError, "without training=True it needs running_mean and running_var"),
     (lambda: nn.BatchNorm2d(3)(Z(4, 3)), ValueError, "BatchNorm2d: input has shape (4, 3), expected (N, C, H, W)"),
     (lambda: nn.BatchNorm2d(4)(X), ValueError, "BatchNorm2d: input has shape (2, 3, 8, 8), expected (N, C, H, W) with C = 4"),

@@ -35,7 +35,9 @@ RIGHT = {
     "all amax amin any argmax argmin max mean min prod std sum var flatten squeeze "
     "elu gelu leaky_relu silu softplus dropout normalize logical_xor isinf floor_divide remainder trunc norm rand_like randn_like": None,
     "conv2d": [IMAGE, x(2, 2, 3, 3)], "conv1d": [x(1, 2, 5), x(2, 2, 3)], "max_pool2d": [IMAGE, 2], "avg_pool2d": [IMAGE, 2],
-    "adaptive_avg_pool2d": [IMAGE, 2], "batch_norm": [x(4, 2), x(2), x(2)], "layer_norm": [x(2, 3), 3], "group_norm": [x(2, 3), 3],
+    "conv_transpose2d": [IMAGE, x(2, 2, 3, 3)], "conv_transpose1d": [x(1, 2, 5), x(2, 2, 3)], "dropout1d": [x(2, 3)], "dropout2d": [IMAGE],
+    "max_pool1d avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d": [x(1, 2, 5), 2], "instance_norm": [IMAGE],
+    "adaptive_avg_pool2d adaptive_max_pool2d": [IMAGE, 2], "batch_norm": [x(4, 2), x(2), x(2)], "layer_norm": [x(2, 3), 3], "group_norm": [x(2, 3), 3],
     "cross_entropy nll_loss": [x(2, 3), i(2)], "mse_loss l1_loss smooth_l1_loss binary_cross_entropy_with_logits": [x(2, 3), x(2, 3)],
     "linear": [x(2, 3), x(4, 3)], "matmul": [x(2, 3), x(3, 2)], "einsum": ["ij,jk", x(2, 3), x(3, 2)], "embedding": [i(2), x(4, 2)],
     "one_hot": [i(2)], "scaled_dot_product_attention": [TOKENS, TOKENS, TOKENS], "pool_pixels": [IMAGE], "pool_channels": [IMAGE],

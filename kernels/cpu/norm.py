@@ -200,7 +200,8 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
 
 def batch_norm_inference(x, mean, var, weight, bias, eps, relu=False):
     """The same with given statistics: x (M, C), mean and var (C,), weight and bias (C,) or None. Returns y (M, C)."""
-    rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
+    with np.errstate(invalid="ignore"):                          # a negative eps may well give NaN
+        rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
     return _apply(x, mean, rstd, weight, bias, relu)
 
 

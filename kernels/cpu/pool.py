@@ -17,7 +17,8 @@ from .jit import kernel, part
 from .launch import launch
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
-           "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward"]
+           "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward",
+           "adaptive_max_pool2d_forward"]
 
 
 @part
@@ -147,6 +148,25 @@ def _average(t, sizes, rows, columns, divisors, x, y):
 
 
 @part
+def _adaptive_max(t, sizes, rows, columns, x, y, indices):
+    """Row t of the output, counted over all images. sizes as in `_average`."""
+    H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    image, i = t // Ho * H * W * C, t % Ho
+    for j in range(Wo):
+        out = (t * Wo + j) * C
+        best, where = y[out:out + C], indices[out:out + C]
+        first = True
+        for h in range(rows[2 * i], rows[2 * i + 1]):
+            for w in range(columns[2 * j], columns[2 * j + 1]):
+                index = np.int32(h * W + w)
+                pixel = x[image + index * C:image + index * C + C]
+                for c in range(C):
+                    better = first | _better(pixel[c], best[c])
+                    best[c], where[c] = pixel[c] if better else best[c], index if better else where[c]
+                first = False
+
+
+@part
 def _average_backward(n, sizes, rows, columns, divisors, dy, dx):
     """Image n. sizes as in `_average`."""
     H, W, C, Ho, Wo = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -252,3 +272,15 @@ def adaptive_avg_pool2d_forward(x, output_size):
 def adaptive_avg_pool2d_backward(dy, x_shape):
     """Gradient of `adaptive_avg_pool2d_forward`: dy (N, Ho, Wo, C), x_shape (N, H, W, C) → dx (N, H, W, C)."""
     return _averages_backward(dy, x_shape, *adaptive_windows(x_shape, dy.shape[1:3]))
+
+
+def adaptive_max_pool2d_forward(x, output_size):
+    """Maxima of Ho × Wo nearly equal parts, and where they stood, as in `max_pool2d_forward`.
+
+    x (N, H, W, C), output_size (Ho, Wo). Returns y (N, Ho, Wo, C) and indices, int32 (N, Ho, Wo, C).
+    """
+    rows, columns, _ = adaptive_windows(x.shape, output_size)
+    shape = (x.shape[0], *output_size, x.shape[3])
+    y, indices = empty(shape, x.dtype), empty(shape, np.int32)
+    launch(_adaptive_max, shape[0] * shape[1], np.array([*x.shape[1:], *output_size]), rows, columns, x, y, indices)
+    return y, indices

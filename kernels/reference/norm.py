@@ -38,7 +38,8 @@ def batch_norm_forward(x, weight, bias, eps, relu=False):
 
 def batch_norm_inference(x, mean, var, weight, bias, eps, relu=False):
     """The same with given statistics: x (M, C), mean and var (C,), weight and bias (C,) or None. Returns y (M, C)."""
-    rstd = 1 / np.sqrt(var.astype(np.float64) + eps)             # (C,)
+    with np.errstate(invalid="ignore"):
+        rstd = 1 / np.sqrt(var.astype(np.float64) + eps)         # (C,)
     return _scale_and_shift((x.astype(np.float64) - mean) * rstd, weight, bias, relu, x.dtype)
 
 
@@ -67,7 +68,8 @@ def layer_norm_forward(x, weight, bias, eps):
     wide = x.astype(np.float64)                                  # (M, D)
     mean = wide.mean(axis=1)                                     # (M,)
     centred = wide - mean[:, None]
-    rstd = 1 / np.sqrt((centred ** 2).mean(axis=1) + eps)        # (M,)
+    with np.errstate(invalid="ignore"):                          # a negative eps may well give NaN
+        rstd = 1 / np.sqrt((centred ** 2).mean(axis=1) + eps)    # (M,)
     y = _scale_and_shift(centred * rstd[:, None], weight, bias, False, x.dtype)
     return y, mean.astype(x.dtype), rstd.astype(x.dtype)
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..windows import adaptive_windows, average_windows, pooled_size
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
-           "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward"]
+           "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward",
+           "adaptive_max_pool2d_forward"]
 
 
 def max_pool2d_forward(x, kernel_size, stride, padding, dilation, ceil_mode):
@@ -120,3 +121,22 @@ def adaptive_avg_pool2d_forward(x, output_size):
 def adaptive_avg_pool2d_backward(dy, x_shape):
     """Gradient of `adaptive_avg_pool2d_forward`: dy (N, Ho, Wo, C), x_shape (N, H, W, C) → dx (N, H, W, C)."""
     return _average_backward(dy, x_shape, *adaptive_windows(x_shape, dy.shape[1:3]))
+
+
+def adaptive_max_pool2d_forward(x, output_size):
+    """Maxima of Ho × Wo nearly equal parts, and where they stood, as in `max_pool2d_forward`.
+
+    x (N, H, W, C), output_size (Ho, Wo). Returns y (N, Ho, Wo, C) and indices, int32 (N, Ho, Wo, C).
+    """
+    N, H, W, C = x.shape
+    rows, columns, _ = adaptive_windows(x.shape, output_size)
+    y = np.full((N, len(rows), len(columns), C), -np.inf, x.dtype)
+    indices = np.full(y.shape, -1, np.int32)
+    for i, (top, bottom) in enumerate(rows):
+        for j, (left, right) in enumerate(columns):
+            for h, w in np.ndindex(bottom - top, right - left):
+                value, where = x[:, top + h, left + w], (top + h) * W + left + w                 # (N, C)
+                better = (value > y[:, i, j]) | np.isnan(value) | (indices[:, i, j] < 0)
+                y[:, i, j] = np.where(better, value, y[:, i, j])
+                indices[:, i, j] = np.where(better, where, indices[:, i, j])
+    return y, indices

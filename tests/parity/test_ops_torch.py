@@ -40,7 +40,7 @@ TWINS = {
     "unbroadcast": lambda t, f, x: x.sum((0, 2)).reshape(3, 1) ** 2,
 }
 """PyTorch's side of samples that PyTorch has no single function for: by id, or by name for all samples of an operation."""
-NO_TWIN = {"dropout": "another generator: its law is tested in tests/ops/test_random.py"}
+NO_TWIN = dict.fromkeys(("dropout", "dropout1d", "dropout2d"), "another generator: its law is tested in tests/ops/test_random.py")
 
 
 def _call(name, sample):
@@ -78,7 +78,7 @@ def test_values_without_gradient(name):
     ours, theirs = call(ta, F, *map(ta.Tensor, arrays)), call(torch, TF, *map(torch.tensor, arrays))
     for a, b in zip(listed(ours), listed(theirs), strict=True):
         b = b.numpy()
-        assert a.dtype == b.dtype or name == "max_pool2d", f"{a.dtype}, PyTorch's {b.dtype}"
+        assert a.dtype == b.dtype, f"{a.dtype}, PyTorch's {b.dtype}"
         assert np.array_equal(a.data, b)
 
 
@@ -101,6 +101,8 @@ def test_hard_values(name, dtype):
     x = HARD.astype(dtype)
     if name in ("sin", "cos"):
         x = np.where(np.abs(x) > 1e6, 3e3, x).astype(dtype)    # the reduction of huge angles is the platform's
+    if name == "sign":
+        x = x[~np.isnan(x)]                                    # ours keeps a NaN (as NumPy does), PyTorch's makes it 0
     if name == "gelu":
         x = x[np.isfinite(x)]                                  # PyTorch's float32 gives NaN for infinity
     y = getattr(ta, name, None) or getattr(F, name)

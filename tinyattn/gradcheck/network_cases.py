@@ -33,6 +33,31 @@ case("conv2d", lambda t, F, x, w: F.conv2d(x, w, padding=1), const(N(2, 3, 5, 5)
 case("conv2d", lambda t, F, x, w: F.conv2d(x, w, padding=1), N(2, 3, 5, 5), const(N(2, 3, 3, 3)), label="input alone")
 case("conv1d", lambda t, F, x, w, b: F.conv1d(x, w, b, 2, 1, 2), N(2, 3, 9), N(4, 3, 3), N(4))
 case("conv1d", lambda t, F, x, w: F.conv1d(x, w, padding=1), N(1, 7), N(1, 1, 3))
+case("conv1d", lambda t, F, x, w: F.conv1d(x, w, padding="same", dilation=3), N(2, 2, 7), N(3, 2, 4), label="same, uneven")
+case("conv2d", lambda t, F, x, w: F.conv2d(x, w, padding="same"), N(2, 3, 5, 4), N(2, 3, 2, 4), label="same, uneven")
+case("conv2d", lambda t, F, x, w: F.conv2d(x, w, stride=(2,), padding=[1]), N(1, 2, 5, 4), N(2, 2, 3, 3), label="tuples of one")
+
+TRANSPOSED = [
+    # x, weight, options: the same paths, entered from the other side
+    (N(2, 4, 3, 4), N(4, 3, 3, 3), dict()),
+    (N(2, 5, 4, 3), N(5, 7, 3, 2), dict(stride=2, padding=1, output_padding=(1, 0))),
+    (N(1, 3, 4, 4), N(3, 1, 4, 4), dict(padding=(2, 3))),
+    (N(2, 4, 4, 3), N(4, 1, 3, 3), dict(groups=4, stride=2, padding=1, output_padding=1)),
+    (N(2, 4, 3, 3), N(4, 3, 2, 2), dict(groups=2, stride=2)),
+    (N(1, 2, 4, 3), N(2, 3, 2, 3), dict(stride=(1, 2), dilation=(3, 4), output_padding=(2, 3))),
+    (N(2, 16, 5, 6), N(16, 32, 3, 3), dict(padding=1)),
+    (N(2, 17, 4, 4), N(17, 33, 2, 2), dict(stride=2)),
+    (N(2, 3, 3, 4), N(3, 5, 1, 1), dict(stride=3, output_padding=2)),
+    (N(4, 16, 20, 20), N(16, 1, 3, 3), dict(padding=1)),
+]
+for x, w, options in TRANSPOSED:
+    words = " ".join(f"{k}={v}" for k, v in options.items())
+    case("conv_transpose2d", lambda t, F, x, w, b, o=options: F.conv_transpose2d(x, w, b, **o), x, w,
+         N(w.shape[1] * options.get("groups", 1)), label=f"{'×'.join(map(str, x.shape))} {'×'.join(map(str, w.shape))} {words}".strip())
+case("conv_transpose2d", lambda t, F, x, w: F.conv_transpose2d(x, w), N(3, 4, 5), N(3, 2, 2, 2), label="one image, no bias")
+case("conv_transpose2d", lambda t, F, x, w: F.conv_transpose2d(x, w, stride=2), const(N(2, 3, 3, 2)), N(3, 2, 3, 3), label="weight alone")
+case("conv_transpose1d", lambda t, F, x, w, b: F.conv_transpose1d(x, w, b, 2, 1, 1, 2), N(2, 4, 5), N(4, 3, 3), N(6))
+case("conv_transpose1d", lambda t, F, x, w: F.conv_transpose1d(x, w, dilation=2, output_padding=1), N(2, 5), N(2, 3, 3))
 
 # --- pooling: overlaps, padding, holes, windows over the edge, ties --------------------------------------------------
 
@@ -50,8 +75,21 @@ case("max_pool2d", lambda t, F, x: F.max_pool2d(x, 2, return_indices=True)[0], D
 case("max_pool2d", lambda t, F, x: F.max_pool2d(x, 2, 1), V(np.ones((1, 1, 3, 3))), label="ties", smooth=False)
 case("avg_pool2d", lambda t, F, x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), N(1, 2, 6, 5), label="without padding")
 case("avg_pool2d", lambda t, F, x: F.avg_pool2d(x, 2, divisor_override=3), N(1, 2, 4, 4), label="divisor")
+case("avg_pool2d", lambda t, F, x: F.avg_pool2d(x, (2,), (), [1], divisor_override=-3), N(1, 2, 4, 4), label="negative divisor, tuples of one")
+for name in ("max_pool2d", "avg_pool2d"):
+    case(name, lambda t, F, x, n=name: getattr(F, n)(x, (4, 2), 2, ceil_mode=True), D(2, 3, 3, 4), label="ceil, larger than the image")
 for size, shape in [((1, 1), (2, 3, 5, 4)), ((2, 3), (2, 3, 5, 7)), ((4, 4), (1, 2, 3, 3)), ((None, 2), (1, 2, 3, 4)), (2, (3, 4, 6))]:
     case("adaptive_avg_pool2d", lambda t, F, x, s=size: F.adaptive_avg_pool2d(x, s), N(*shape))
+    case("adaptive_max_pool2d", lambda t, F, x, s=size: F.adaptive_max_pool2d(x, s), D(*shape))
+case("adaptive_max_pool2d", lambda t, F, x: F.adaptive_max_pool2d(x, 3, True)[0], D(4, 33, 20, 20), label="many")
+case("adaptive_max_pool2d", lambda t, F, x: F.adaptive_max_pool2d(x, 2), V(np.ones((1, 1, 3, 3))), label="ties", smooth=False)
+case("max_pool1d", lambda t, F, x: F.max_pool1d(x, 3, 2, 1), D(2, 3, 8))
+case("max_pool1d", lambda t, F, x: F.max_pool1d(x, (2,), (), dilation=[2], ceil_mode=True, return_indices=True)[0], D(3, 8))
+case("avg_pool1d", lambda t, F, x: F.avg_pool1d(x, 3, 2, 1, False, False), N(2, 3, 8))
+case("avg_pool1d", lambda t, F, x: F.avg_pool1d(x, 2, ceil_mode=True), N(3, 7))
+case("adaptive_avg_pool1d", lambda t, F, x: F.adaptive_avg_pool1d(x, 3), N(2, 3, 7))
+case("adaptive_avg_pool1d", lambda t, F, x: F.adaptive_avg_pool1d(x, (1,)), N(3, 7))
+case("adaptive_max_pool1d", lambda t, F, x: F.adaptive_max_pool1d(x, 3), D(2, 3, 7))
 
 # --- padding ---------------------------------------------------------------------------------------------------------
 
@@ -66,19 +104,26 @@ for mode in ("reflect", "replicate", "circular"):
 
 # --- norms -----------------------------------------------------------------------------------------------------------
 
-for shape in [(6, 3), (4, 3, 5), (2, 3, 4, 5), (40, 17, 3, 3)]:
+for shape in [(6, 3), (4, 3, 5), (2, 3, 4, 5), (40, 17, 3, 3), (2, 3, 2, 3, 2)]:
     c = shape[1]
     case("batch_norm", lambda t, F, x, w, b: F.batch_norm(x, None, None, w, b, True), N(*shape), N(c), N(c))
     case("batch_norm", lambda t, F, x, m, v, w, b: F.batch_norm(x, m, v, w, b), N(*shape), const(N(c)), const(P(c)), N(c), N(c))
 case("batch_norm", lambda t, F, x: F.batch_norm(x, None, None, None, None, True, eps=0.1), N(4, 3), label="no weight")
 case("batch_norm", lambda t, F, x, m, v: F.batch_norm(x, m, v, eps=0.1), N(4, 3), N(3), P(3), label="gradients of given statistics",
      smooth=True)
+case("batch_norm", lambda t, F, x, w, b: F.batch_norm(x, None, None, w, b, True), N(0, 3, 4), N(3), N(3), label="empty")
 for shape, normal in [((3, 5), 5), ((2, 3, 4), (3, 4)), ((2, 3, 1), 1), ((33, 70), 70)]:
     size = (normal,) if isinstance(normal, int) else normal
     case("layer_norm", lambda t, F, x, w, b, n=size: F.layer_norm(x, n, w, b), N(*shape), N(*size), N(*size))
 case("layer_norm", lambda t, F, x: F.layer_norm(x, (5,), eps=0.1), N(3, 5), label="no weight")
 case("group_norm", lambda t, F, x, w, b: F.group_norm(x, 2, w, b), N(2, 4, 3, 3), N(4), N(4))
 case("group_norm", lambda t, F, x: F.group_norm(x, 3), N(2, 3, 5), label="groups of one channel")
+case("layer_norm", lambda t, F, x: F.layer_norm(x, (4,), eps=-0.5), V([[1.0, -3, 2, 5], [0.0, 4, -2, 1]]), label="negative eps")
+case("group_norm", lambda t, F, x: F.group_norm(x, 1, eps=-0.5), V([[1.0, -3, 2, 5], [0.0, 4, -2, 1]]), label="negative eps")
+for shape in [(2, 3, 5), (2, 3, 4, 3), (3, 17, 6, 7)]:
+    case("instance_norm", lambda t, F, x, w, b: F.instance_norm(x, None, None, w, b), N(*shape), N(shape[1]), N(shape[1]))
+case("instance_norm", lambda t, F, x, m, v: F.instance_norm(x, m, v, use_input_stats=False, eps=0.1), N(2, 3, 4), const(N(3)), const(P(3)),
+     label="running")
 case("normalize", lambda t, F, x: F.normalize(x), N(3, 4))
 case("normalize", lambda t, F, x: F.normalize(x, 3.0, 0), D(3, 4), label="p=3")
 case("normalize", lambda t, F, x: F.normalize(x, dim=1), V([[0.0, 0.0], [3.0, 4.0]]), label="of 0", smooth=False)
@@ -166,6 +211,16 @@ def _dropout(t, F, x):
 
 for shape in [(5, 4), (2, 3, 4, 5), ()]:
     case("dropout", _dropout, N(*shape))
+
+
+def _channel_dropout(t, F, x):
+    t.manual_seed(3)
+    return (F.dropout1d if x.ndim < 4 else F.dropout2d)(x, 0.4, True)
+
+
+case("dropout1d", _channel_dropout, N(2, 9, 4))
+case("dropout1d", _channel_dropout, N(9, 4))
+case("dropout2d", _channel_dropout, N(2, 9, 3, 2))
 
 
 def _fused_batch_norm(t, F, x, w, b):

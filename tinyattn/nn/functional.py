@@ -1,7 +1,7 @@
 """Every operation of a network as a plain function, under PyTorch's names: ``import tinyattn.nn.functional as F``."""
 from ..ops.activation import elu, gelu, leaky_relu, relu, silu, softplus
 from ..ops.attention import scaled_dot_product_attention
-from ..ops.conv import conv1d, conv2d
+from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.gates import apply_gates, pool_channels, pool_pixels
 from ..ops.embedding import embedding, one_hot
@@ -9,13 +9,16 @@ from ..ops.length import normalize
 from ..ops.loss import (binary_cross_entropy_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss,
                         smooth_l1_loss)
 from ..ops.matmul import linear
-from ..ops.norm import batch_norm, group_norm, layer_norm
+from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm
 from ..ops.pad import pad
-from ..ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from ..ops.random import dropout
+from ..ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, avg_pool2d,
+                        max_pool1d, max_pool2d)
+from ..ops.random import dropout, dropout1d, dropout2d
 from ..ops.softmax import log_softmax, softmax
 
-__all__ = ["adaptive_avg_pool2d", "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+           "conv_transpose1d", "conv_transpose2d", "dropout1d", "dropout2d", "instance_norm", "max_pool1d",
+           "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
            "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "l1_loss", "layer_norm",
            "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
            "pool_channels", "pool_pixels", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss",

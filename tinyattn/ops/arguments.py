@@ -87,8 +87,10 @@ def axes(dim, ndim, caller):
 
 
 def pair(value, caller, name, least=0):
-    """An int or a pair of ints (for height and width), each at least `least`, as a tuple of two ints."""
+    """An int, a pair of ints (for height and width) or a tuple of one, each at least `least`, as a tuple of two ints."""
     values = (value, value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+    if isinstance(values, (tuple, list)) and len(values) == 1:
+        values = (values[0], values[0])
     if (not isinstance(values, (tuple, list)) or len(values) != 2
             or any(not isinstance(v, numbers.Integral) or isinstance(v, bool) for v in values)):
         raise TypeError(f"{caller}: {name} must be an int or a pair of ints, got {value!r}")
@@ -121,6 +123,24 @@ def images(x, caller, channels=None, reason=""):
     if 0 in x.shape[-3:]:
         raise ValueError(f"{caller}: input has shape {x.shape}; only the batch axis may have length 0")
     return (x, False) if x.ndim == 4 else (x.unsqueeze(0), True)
+
+
+def lines(x, caller, channels=None, reason=""):
+    """The (N, C, 1, L) Tensor of a sequence argument: what is said of (N, C, L) and (C, L) is said here, the rest by `images`."""
+    float_argument(x, caller)
+    if x.ndim not in (2, 3) or channels is not None and x.shape[-2] != channels or 0 in x.shape[-2:]:
+        expected = f"(N, C, L) or (C, L){f' with C = {channels} {reason}' if channels is not None else ''}"
+        raise ValueError(f"{caller}: input has shape {x.shape}, expected {expected}, where only N may be 0")
+    return x.unsqueeze(-2)
+
+
+def one(value, caller, name):
+    """The int of an int or a tuple of one."""
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{caller}: {name} must be an int or a tuple of one, got {value!r:.60}")
+    return value
 
 
 def whole(value, caller, name, least=1):

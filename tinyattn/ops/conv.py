@@ -4,11 +4,14 @@
 
 (a cross-correlation, as in every deep-learning library). It is linear in x and in w, so each gradient is a linear
 operation too, and the three are each other's derivatives: that is why gradients of gradients need no further kernel.
+A transposed convolution is the gradient to x, called forward.
 (Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.)
 """
 from ..autograd import Function
-from .arguments import images, pair, same_dtype, tensor_argument
+from .arguments import images, lines, one, pair, same_dtype, tensor_argument
+from .creation import zeros
 from .layout import to_memory, to_public
+from .shape import cat
 
 
 def _geometry(ctx):
@@ -57,6 +60,10 @@ class Conv2dInputGradFunction(Function):
         return d_dy, dw
 
 
+class ConvTranspose2dFunction(Conv2dInputGradFunction):
+    """y[n,c,h,w] = Σ over the (k, i, j, r, s) with h = i·stride+r·dilation−pad and w likewise:  w[k,c,r,s] · x[n,k,i,j]"""
+
+
 class Conv2dWeightGradFunction(Function):
     """dw[k,c,r,s] = Σ_{n,i,j} dy[n,k,i,j] · x[n,c, i·stride+r·dilation−pad, …];   db[k] = Σ_{n,i,j} dy[n,k,i,j]"""
 
@@ -72,41 +79,63 @@ class Conv2dWeightGradFunction(Function):
         return d_dy, dx
 
 
-def _padding(padding, kernel, stride, dilation, caller):
-    """Ints for "same" and "valid" (PyTorch's names), or the pair itself."""
-    if not isinstance(padding, str):
-        return pair(padding, caller, "padding")
-    if padding == "valid":
-        return 0, 0
-    if padding != "same":
-        raise ValueError(f"{caller}: padding must be ints, 'same' or 'valid', got {padding!r}")
+def _same(kernel, stride, dilation, caller):
+    """The padding (top, left) of padding="same", and how many rows and columns more there are to be below and to the right."""
+    if stride != (1, 1):
+        raise ValueError(f"{caller}: padding='same' needs stride 1, got stride {stride}")
     total = [d * (k - 1) for d, k in zip(dilation, kernel)]
-    if stride != (1, 1) or any(t % 2 for t in total):
-        raise ValueError(f"{caller}: padding='same' needs stride 1 and odd kernels, got stride {stride} and kernel {kernel}")
-    return total[0] // 2, total[1] // 2
+    return (total[0] // 2, total[1] // 2), (total[0] % 2, total[1] % 2)
+
+
+def _behind(x, more):
+    """x (N, C, H, W) with rows and columns of zeros behind its last ones."""
+    for dim, count in zip((2, 3), more):
+        if count:
+            x = cat([x, zeros(x.shape[:dim] + (count,) + x.shape[dim + 1:], dtype=x.dtype)], dim)
+    return x
+
+
+def _checked_filters(weight, groups, caller, shape):
+    """ValueError unless `weight` has four axes, none empty, and `groups` divides the first."""
+    if tensor_argument(weight, caller, "weight").ndim != 4:
+        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected {shape}")
+    if not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
+        raise ValueError(f"{caller}: groups must be a positive int that divides the {weight.shape[0]} "
+                         f"{'out' if shape[1] == 'K' else 'in'}put channels, got {groups!r}")
+
+
+def _checked_bias(bias, count, weight, caller):
+    if bias is not None and bias.shape != (count,):
+        raise ValueError(f"{caller}: bias has shape {bias.shape}, expected ({count},) to match weight {weight.shape}")
+
+
+def _to_match(weight, groups):
+    return f"to match weight {weight.shape}" + (f" in {groups} groups" if groups > 1 else "")
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """2-D convolution: input (N, C, H, W) or (C, H, W), weight (K, C/groups, R, S), bias (K,) → (N, K, H', W').
 
-    H' = ⌊(H + 2·padding − dilation·(R − 1) − 1) / stride⌋ + 1. `padding` may be "same" or "valid".
+    H' = ⌊(H + 2·padding − dilation·(R − 1) − 1) / stride⌋ + 1. `padding` may be "valid" (none) or "same" (H' = H; where
+    dilation·(R − 1) is odd, the one row more lies below, as in PyTorch).
     ValueError for shapes that do not fit or an output that would be empty; TypeError for mixed dtypes.
     """
     caller = "conv2d"
-    tensor_argument(weight, caller, "weight")
-    if weight.ndim != 4:
-        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected (K, C/groups, R, S)")
-    if not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
-        raise ValueError(f"{caller}: groups must be a positive int that divides the {weight.shape[0]} output channels, "
-                         f"got {groups!r}")
-    x, single = images(input, caller, weight.shape[1] * groups, f"to match weight {weight.shape}"
-                       + (f" in {groups} groups" if groups > 1 else ""))
+    _checked_filters(weight, groups, caller, "(K, C/groups, R, S)")
+    x, single = images(input, caller, weight.shape[1] * groups, _to_match(weight, groups))
     same_dtype(caller, input=x, weight=weight, bias=bias)
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"{caller}: bias has shape {bias.shape}, expected ({weight.shape[0]},) to match weight {weight.shape}")
+    _checked_bias(bias, weight.shape[0], weight, caller)
     stride, dilation = pair(stride, caller, "stride", 1), pair(dilation, caller, "dilation", 1)
     kernel = weight.shape[2:]
-    padding = _padding(padding, kernel, stride, dilation, caller)
+    if not isinstance(padding, str):
+        padding = pair(padding, caller, "padding")
+    elif padding == "same":
+        padding, more = _same(kernel, stride, dilation, caller)
+        x = _behind(x, more)
+    elif padding == "valid":
+        padding = 0, 0
+    else:
+        raise ValueError(f"{caller}: padding must be ints, 'same' or 'valid', got {padding!r:.40}")
     for name, n, p, d, r in zip(("height", "width"), x.shape[2:], padding, dilation, kernel):
         if r < 1 or n + 2 * p < d * (r - 1) + 1:
             raise ValueError(f"{caller}: the output would be empty: the kernel covers {d * (r - 1) + 1} in {name}, the padded "
@@ -115,22 +144,59 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return y.squeeze(0) if single else y
 
 
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The transpose of conv2d: input (N, C, H, W) or (C, H, W), weight (C, K/groups, R, S), bias (K,) → (N, K, H', W').
+
+    H' = (H − 1)·stride − 2·padding + dilation·(R − 1) + output_padding + 1: a height from which conv2d with the same
+    options would make H. With stride > 1 there are several, and `output_padding` chooses. (Zeiler et al., CVPR 2010.)
+    ValueError for shapes that do not fit or an output that would be empty; TypeError for mixed dtypes.
+    """
+    caller = "conv_transpose2d"
+    _checked_filters(weight, groups, caller, "(C, K/groups, R, S)")
+    if 0 in weight.shape:
+        raise ValueError(f"{caller}: weight of shape {weight.shape} is empty")
+    x, single = images(input, caller, weight.shape[0], _to_match(weight, groups))
+    same_dtype(caller, input=x, weight=weight, bias=bias)
+    channels, kernel = weight.shape[1] * groups, weight.shape[2:]
+    _checked_bias(bias, channels, weight, caller)
+    stride, dilation = pair(stride, caller, "stride", 1), pair(dilation, caller, "dilation", 1)
+    padding, extra = pair(padding, caller, "padding"), pair(output_padding, caller, "output_padding")
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise ValueError(f"{caller}: output_padding must be smaller than stride or dilation, got output_padding {extra}, stride "
+                         f"{stride} and dilation {dilation}")
+    size = tuple((n - 1) * s - 2 * p + d * (r - 1) + e + 1
+                 for n, s, p, d, r, e in zip(x.shape[2:], stride, padding, dilation, kernel, extra))
+    if min(size) < 1:
+        raise ValueError(f"{caller}: the output would be empty: its size would be {size} (input {input.shape}, kernel {kernel}, "
+                         f"stride {stride}, padding {padding})")
+    x = _behind(x, [e // s for e, s in zip(extra, stride)])  # a whole stride of output_padding is a row of zeros more to read
+    y = ConvTranspose2dFunction.apply(x, weight, x_shape=(x.shape[0], channels) + size, stride=stride, padding=padding,
+                                      dilation=dilation, groups=groups)
+    y = y if bias is None else y + bias.reshape(-1, 1, 1)
+    return y.squeeze(0) if single else y
+
+
+def _checked_lines(input, weight, channels_axis, groups, caller, shape):
+    """The input of a 1-D convolution as images of height 1."""
+    if tensor_argument(weight, caller, "weight").ndim != 3:
+        raise ValueError(f"{caller}: weight has shape {weight.shape}, expected {shape}")
+    if not isinstance(groups, int) or groups < 1:
+        raise ValueError(f"{caller}: groups must be a positive int, got {groups!r:.40}")
+    return lines(input, caller, weight.shape[channels_axis] * (groups if channels_axis else 1), _to_match(weight, groups))
+
+
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """1-D convolution: input (N, C, L) or (C, L), weight (K, C/groups, R), bias (K,) → (N, K, L'): a conv2d of height 1."""
-    def single(value, name):
-        if isinstance(value, (tuple, list)):
-            if len(value) != 1:
-                raise ValueError(f"conv1d: {name} must be an int, got {value!r}")
-            return value[0]
-        return value
-
-    for name, x, expected in (("input", input, (2, 3)), ("weight", weight, (3,))):
-        if tensor_argument(x, "conv1d", name).ndim not in expected:
-            shapes = "(N, C, L) or (C, L)" if name == "input" else "(K, C/groups, R)"
-            raise ValueError(f"conv1d: {name} has shape {x.shape}, expected {shapes}")
-    padding = single(padding, "padding")
-    y = conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, (1, single(stride, "stride")),
-               padding if isinstance(padding, str) else (0, padding), (1, single(dilation, "dilation")), groups)
-    return y.squeeze(-2)
+    x = _checked_lines(input, weight, 1, groups, "conv1d", "(K, C/groups, R)")
+    padding = padding if isinstance(padding, str) else (0, one(padding, "conv1d", "padding"))
+    return conv2d(x, weight.unsqueeze(-2), bias, (1, one(stride, "conv1d", "stride")), padding,
+                  (1, one(dilation, "conv1d", "dilation")), groups).squeeze(-2)
 
 
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The transpose of conv1d: input (N, C, L) or (C, L), weight (C, K/groups, R), bias (K,) → (N, K, L')."""
+    caller = "conv_transpose1d"
+    x = _checked_lines(input, weight, 0, groups, caller, "(C, K/groups, R)")
+    return conv_transpose2d(x, weight.unsqueeze(-2), bias, (1, one(stride, caller, "stride")), (0, one(padding, caller, "padding")),
+                            (0, one(output_padding, caller, "output_padding")), groups,
+                            (1, one(dilation, caller, "dilation"))).squeeze(-2)

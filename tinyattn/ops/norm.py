@@ -11,7 +11,8 @@ import math
 
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
-from .arguments import float_argument, real, same_dtype, whole
+from .arguments import flag, float_argument, real, same_dtype, whole
+from .creation import ones, zeros
 from .layout import NCHW, NHWC
 
 
@@ -19,9 +20,10 @@ def _rows(k, x):
     """(N, C, …) as rows of channels (M, C), in memory order, and what turns such rows back."""
     if x.ndim == 2:
         return k.contiguous(x), lambda rows: rows
-    shape = x.shape if x.ndim == 4 else x.shape[:2] + (1,) * (4 - x.ndim) + x.shape[2:]
-    memory = k.contiguous(x.reshape(shape).transpose(NHWC))
-    return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(NCHW).reshape(x.shape)
+    last, first = ((NHWC, NCHW) if x.ndim == 4 else
+                   ((0, *range(2, x.ndim), 1), (0, x.ndim - 1, *range(1, x.ndim - 1))))
+    memory = k.contiguous(x.transpose(last))
+    return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(first)
 
 
 def _contiguous(k, *arrays):
@@ -106,11 +108,15 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     Training: by the batch's own statistics, which also move the running ones in place,
     ``running ← (1 − momentum) · running + momentum · batch`` (the variance there unbiased, as in PyTorch).
     Otherwise: by the running statistics. `activation="relu"` applies max(·, 0) in the same pass.
-    ValueError for shapes that do not fit, or for training with one value a channel.
+    An empty batch gives an empty result and moves nothing.
+    ValueError for shapes that do not fit, for training with one value a channel, or with eps ≤ 0.
     """
     x = float_argument(input, "batch_norm")
-    if x.ndim < 2 or x.ndim > 4:
-        raise ValueError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
+    if x.ndim == 1 and not x.data.size:                    # PyTorch takes this for no images of no channels
+        return batch_norm(x.reshape(0, 0), running_mean, running_var, weight, bias, training, momentum, eps,
+                          activation=activation).reshape(0)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: input has shape {x.shape}, expected (N, C) or (N, C, …)")
     if activation is not None and not (isinstance(activation, str) and activation == "relu"):
         raise ValueError(f"batch_norm: activation must be None or 'relu', got {activation!r}")
     same_dtype("batch_norm", input=x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
@@ -120,13 +126,22 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                              f"input {x.shape}")
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: give both running_mean and running_var, or neither")
-    real(eps, "batch_norm", "eps", 0)
+    real(eps, "batch_norm", "eps")
     relu = activation == "relu"
-    if not training:
-        if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: without training=True it needs running_mean and running_var")
+    if flag(training, "batch_norm", "training"):
+        if eps <= 0:
+            raise ValueError(f"batch_norm: in training eps must be positive, got {eps}")
+        if running_mean is not None:
+            real(momentum, "batch_norm", "momentum")
+    elif running_mean is None and x.data.size:
+        raise ValueError("batch_norm: without training=True it needs running_mean and running_var")
+    if x.shape[1] == 0:
+        return x.clone()
+    if not training or not x.data.size:
+        if running_mean is None:
+            running_mean, running_var = zeros(x.shape[1], dtype=x.dtype), ones(x.shape[1], dtype=x.dtype)
         return BatchNormInferenceFunction.apply(x, running_mean, running_var, weight, bias, eps=eps, relu=relu)
-    count = x.data.size // max(x.shape[1], 1)
+    count = x.data.size // x.shape[1]
     if count < 2:
         raise ValueError(f"batch_norm: training needs more than one value a channel, got input {x.shape}; use a larger batch "
                          "or model.eval()")
@@ -183,7 +198,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalise over the last axes, whose lengths are `normalized_shape` (an int or a tuple)."""
     shape = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     shape = tuple(whole(n, "layer_norm", "normalized_shape") for n in shape)
-    real(eps, "layer_norm", "eps", 0)
+    real(eps, "layer_norm", "eps")
     x = float_argument(input, "layer_norm")
     same_dtype("layer_norm", input=x, weight=weight, bias=bias)
     if not shape or x.shape[-len(shape):] != shape:
@@ -200,11 +215,13 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalise groups of C / num_groups channels, with all their pixels, of (N, C, …). (Wu & He, arXiv:1803.08494)"""
     x = float_argument(input, "group_norm")
-    real(eps, "group_norm", "eps", 0)
+    real(eps, "group_norm", "eps")
     if x.ndim < 2 or x.shape[1] % whole(num_groups, "group_norm", "num_groups"):
         raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
     if 0 in x.shape[1:]:
         raise ValueError(f"group_norm: input has shape {x.shape}; only the batch axis may have length 0")
+    if x.data.size == num_groups:
+        raise ValueError(f"group_norm: {num_groups} groups of input {x.shape} hold one value each, which says nothing of its spread")
     same_dtype("group_norm", input=x, weight=weight, bias=bias)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != x.shape[1:2]:
@@ -216,3 +233,32 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if weight is not None:
         y = y * weight.reshape(per_channel)
     return y if bias is None else y + bias.reshape(per_channel)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5):
+    """Normalise each channel of each image of (N, C, L), (N, C, H, W) … by itself: groups of one channel.
+
+    With `use_input_stats` by its own statistics, whose means over the batch move the running ones; else by those, as
+    batch_norm does. (Ulyanov et al., arXiv:1607.08022.)
+    ValueError for shapes that do not fit, or for one value a channel.
+    """
+    caller = "instance_norm"
+    x = float_argument(input, caller)
+    if not flag(use_input_stats, caller, "use_input_stats"):
+        if running_mean is None or running_var is None:
+            raise ValueError(f"{caller}: without use_input_stats=True it needs running_mean and running_var")
+        return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    if x.ndim < 3 or math.prod(x.shape[2:]) < 2:
+        raise ValueError(f"{caller}: input has shape {x.shape}, expected (N, C, …) with more than one value a channel")
+    y = group_norm(x, x.shape[1], weight, bias, eps)
+    if running_mean is not None or running_var is not None:
+        same_dtype(caller, input=x, running_mean=running_mean, running_var=running_var)
+        real(momentum, caller, "momentum")
+        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+            if running is None or running.shape != x.shape[1:2]:
+                raise ValueError(f"{caller}: {name} is {None if running is None else running.shape}, expected shape ({x.shape[1]},)")
+        if x.shape[0]:
+            own, pixels = x.detach(), tuple(range(2, x.ndim))
+            _move(running_mean, own.mean(pixels).mean(0).data, momentum)
+            _move(running_var, own.var(pixels).mean(0).data, momentum)
+    return y

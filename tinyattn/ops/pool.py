@@ -1,13 +1,16 @@
 """Pooling: a window's largest value, or its mean.
 
 The gradient of a maximum goes wholly to the element that won (the first of equals; overlapping windows add up); the
-gradient of a mean is spread evenly over its window.
+gradient of a mean is spread evenly over its window. Pools of sequences are those of images of height 1.
 """
 import math
 
+import numpy as np
+
 from ..autograd import Function
-from .arguments import images, pair, whole
+from .arguments import flag, images, lines, one, pair, whole
 from .layout import to_memory, to_public
+from .shape import cast
 
 
 class MaxPool2dFunction(Function):
@@ -23,6 +26,17 @@ class MaxPool2dFunction(Function):
     def backward(ctx, dy, _):
         (indices,) = ctx.saved
         return MaxUnpoolFunction.apply(dy, indices, shape=ctx.shape)
+
+
+class AdaptiveMaxPool2dFunction(MaxPool2dFunction):
+    """y[n,c,i,j] = max of x[n,c] over rows ⌊iH/H'⌋ … ⌈(i+1)H/H'⌉ and columns likewise;  also the winners"""
+
+    def forward(ctx, x, output_size):
+        k = ctx.kernels
+        y, indices = k.adaptive_max_pool2d_forward(to_memory(k, x), output_size)
+        ctx.shape = x.shape
+        ctx.save(indices)
+        return to_public(y), to_public(indices)
 
 
 class MaxUnpoolFunction(Function):
@@ -101,18 +115,30 @@ class AdaptiveAvgUnpoolFunction(Function):
         return AdaptiveAvgPool2dFunction.apply(g, output_size=ctx.output_size)
 
 
-def _window(x, caller, kernel_size, stride, padding, dilation=(1, 1)):
-    """Checked (kernel_size, stride, padding) as pairs. ValueError where a window would lie in the padding or be empty."""
+def _window(x, caller, kernel_size, stride, padding, ceil_mode, dilation=(1, 1)):
+    """Checked (kernel_size, stride, padding) as pairs, ceil_mode. ValueError where a window would lie in the padding or be empty."""
     kernel = pair(kernel_size, caller, "kernel_size", 1)
-    stride = kernel if stride is None else pair(stride, caller, "stride", 1)
-    padding = pair(padding, caller, "padding")
+    stride = kernel if stride is None or isinstance(stride, (tuple, list)) and not stride else pair(stride, caller, "stride", 1)
+    padding, ceil_mode = pair(padding, caller, "padding"), flag(ceil_mode, caller, "ceil_mode")
     if any(2 * p > k for p, k in zip(padding, kernel)):
         raise ValueError(f"{caller}: padding may be at most half of kernel_size, got padding {padding} for kernel_size {kernel}")
-    for name, n, p, d, k in zip(("height", "width"), x.shape[2:], padding, dilation, kernel):
-        if n + 2 * p < d * (k - 1) + 1:
+    for name, n, p, d, k, s in zip(("height", "width"), x.shape[2:], padding, dilation, kernel, stride):
+        if n + 2 * p + (s - 1 if ceil_mode else 0) < d * (k - 1) + 1:
             raise ValueError(f"{caller}: the output would be empty: the window covers {d * (k - 1) + 1} in {name}, the padded "
                              f"input has {n + 2 * p} (input {x.shape}, kernel_size {kernel}, padding {padding})")
-    return kernel, stride, padding
+        if d > n and any(start % d >= n for start in range(-p, 0, s)):
+            raise ValueError(f"{caller}: a window would see nothing but padding: with dilation {d} it steps over the {name} of {n}; "
+                             "use a smaller padding or dilation")
+    return kernel, stride, padding, ceil_mode
+
+
+def _with_indices(made, return_indices, single):
+    """What a maximum pool gives back: the kernels' int32 positions become PyTorch's int64 only for those who want them."""
+    y, indices = made
+    if not return_indices:
+        return y.squeeze(0) if single else y
+    indices = cast(indices, np.int64)
+    return (y.squeeze(0), indices.squeeze(0)) if single else (y, indices)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -123,33 +149,81 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     """
     x, single = images(input, "max_pool2d")
     dilation = pair(dilation, "max_pool2d", "dilation", 1)
-    kernel, stride, padding = _window(x, "max_pool2d", kernel_size, stride, padding, dilation)
-    y, indices = MaxPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation,
-                                         ceil_mode=bool(ceil_mode))
-    if single:
-        y, indices = y.squeeze(0), indices.squeeze(0)
-    return (y, indices) if return_indices else y
+    kernel, stride, padding, ceil_mode = _window(x, "max_pool2d", kernel_size, stride, padding, ceil_mode, dilation)
+    made = MaxPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation,
+                                   ceil_mode=ceil_mode)
+    return _with_indices(made, flag(return_indices, "max_pool2d", "return_indices"), single)
 
 
 def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
     """The mean of each window: (N, C, H, W) or (C, H, W) → the same with H' and W'. PyTorch's arguments."""
     x, single = images(input, "avg_pool2d")
-    kernel, stride, padding = _window(x, "avg_pool2d", kernel_size, stride, padding)
+    kernel, stride, padding, ceil_mode = _window(x, "avg_pool2d", kernel_size, stride, padding, ceil_mode)
     if divisor_override is not None and whole(divisor_override, "avg_pool2d", "divisor_override", -math.inf) == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
-    y = AvgPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
-                                count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
+    y = AvgPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding,
+                                ceil_mode=ceil_mode, divisor_override=divisor_override,
+                                count_include_pad=flag(count_include_pad, "avg_pool2d", "count_include_pad"))
     return y.squeeze(0) if single else y
+
+
+def _parts(output_size, x, caller):
+    """`output_size` (an int or a pair; None keeps an axis) as a pair."""
+    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if len(sizes) != 2:
+        raise TypeError(f"{caller}: output_size must be an int or a pair of ints, got {output_size!r}")
+    return pair(tuple([n if s is None else s for s, n in zip(sizes, x.shape[2:])]), caller, "output_size", 1)
 
 
 def adaptive_avg_pool2d(input, output_size):
     """Means over windows that divide the image into `output_size` (an int or a pair; None keeps an axis)."""
     x, single = images(input, "adaptive_avg_pool2d")
-    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if len(sizes) != 2:
-        raise TypeError(f"adaptive_avg_pool2d: output_size must be an int or a pair of ints, got {output_size!r}")
-    if 0 in x.shape[2:]:
-        raise ValueError(f"adaptive_avg_pool2d: input of shape {x.shape} has no pixels")
-    sizes = pair(tuple(n if s is None else s for s, n in zip(sizes, x.shape[2:])), "adaptive_avg_pool2d", "output_size", 1)
+    sizes = _parts(output_size, x, "adaptive_avg_pool2d")
     y = x.mean((2, 3), keepdim=True) if sizes == (1, 1) else AdaptiveAvgPool2dFunction.apply(x, output_size=sizes)
     return y.squeeze(0) if single else y
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """Maxima over windows that divide the image into `output_size` (an int or a pair; None keeps an axis).
+
+    With `return_indices` also the winners' positions h·W + w in each plane.
+    """
+    x, single = images(input, "adaptive_max_pool2d")
+    made = AdaptiveMaxPool2dFunction.apply(x, output_size=_parts(output_size, x, "adaptive_max_pool2d"))
+    return _with_indices(made, flag(return_indices, "adaptive_max_pool2d", "return_indices"), single)
+
+
+# --- sequences: (N, C, L) or (C, L) ----------------------------------------------------------------------------------
+
+def _flat_window(caller, kernel_size, stride, padding):
+    """The same of an image of height 1. `stride` may be None or ()."""
+    kernel = one(kernel_size, caller, "kernel_size")
+    same = stride is None or isinstance(stride, (tuple, list)) and not stride
+    return (1, kernel), (1, kernel if same else one(stride, caller, "stride")), (0, one(padding, caller, "padding"))
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest value of each window of a sequence: max_pool2d of height 1."""
+    x, caller = lines(input, "max_pool1d"), "max_pool1d"
+    made = max_pool2d(x, *_flat_window(caller, kernel_size, stride, padding), (1, one(dilation, caller, "dilation")), ceil_mode,
+                      return_indices)
+    return tuple([y.squeeze(-2) for y in made]) if return_indices else made.squeeze(-2)
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of a sequence: avg_pool2d of height 1."""
+    x = lines(input, "avg_pool1d")
+    return avg_pool2d(x, *_flat_window("avg_pool1d", kernel_size, stride, padding), ceil_mode, count_include_pad).squeeze(-2)
+
+
+def adaptive_avg_pool1d(input, output_size):
+    """Means over `output_size` nearly equal parts of a sequence."""
+    x = lines(input, "adaptive_avg_pool1d")
+    return adaptive_avg_pool2d(x, (1, one(output_size, "adaptive_avg_pool1d", "output_size"))).squeeze(-2)
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """Maxima of `output_size` nearly equal parts of a sequence, with `return_indices` also where they stood."""
+    x = lines(input, "adaptive_max_pool1d")
+    made = adaptive_max_pool2d(x, (1, one(output_size, "adaptive_max_pool1d", "output_size")), return_indices)
+    return tuple([y.squeeze(-2) for y in made]) if return_indices else made.squeeze(-2)

@@ -10,7 +10,9 @@ import numpy as np
 from .. import kernels, random
 from ..autograd import Function
 from ..tensor import FLOATS, Tensor, check_device, checked_dtype
-from .arguments import float_argument, probability, tensor_argument, whole
+from .arguments import flag, float_argument, probability, tensor_argument, whole
+from .creation import ones
+from .in_place import in_place
 from .layout import is_channels_last, to_memory, to_public
 from .shape import _shape_argument
 
@@ -84,16 +86,41 @@ class DropoutFunction(Function):
         return DropoutFunction.apply(dy, **ctx.attributes)
 
 
-def dropout(input, p=0.5, training=True):
+def dropout(input, p=0.5, training=True, inplace=False):
     """Set each element to 0 with probability p and divide the others by 1 − p; the input itself unless `training`.
 
     (Srivastava et al., JMLR 15, 2014.)
     """
-    x = float_argument(input, "dropout")
-    p = probability(p, "dropout")
-    if not training or p == 0:
-        return x
+    return _dropped(float_argument(input, "dropout"), p, training, inplace, "dropout", _drop)
+
+
+def dropout1d(input, p=0.5, training=True, inplace=False):
+    """Dropout of whole channels of (N, C, L) or (C, L): each is set to 0 or divided by 1 − p. (Tompson et al., arXiv:1411.4280.)"""
+    x = float_argument(input, "dropout1d")
+    if x.ndim not in (2, 3):
+        raise ValueError(f"dropout1d: input has shape {x.shape}, expected (N, C, L) or (C, L)")
+    return _dropped(x, p, training, inplace, "dropout1d", lambda x, p: x * _drop(ones(x.shape[:-1] + (1,), dtype=x.dtype), p))
+
+
+def dropout2d(input, p=0.5, training=True, inplace=False):
+    """Dropout of whole channels of (N, C, H, W); (N, C, L) is taken as dropout1d takes it, as in PyTorch."""
+    x = float_argument(input, "dropout2d")
+    if x.ndim not in (3, 4):
+        raise ValueError(f"dropout2d: input has shape {x.shape}, expected (N, C, H, W) or (N, C, L); one image is x[None]")
+    return _dropped(x, p, training, inplace, "dropout2d",
+                    lambda x, p: x * _drop(ones(x.shape[:2] + (1,) * (x.ndim - 2), dtype=x.dtype), p))
+
+
+def _drop(x, p):
     if p == 1:
         return x * 0
     seed, offset = random.take(x.data.size)
     return DropoutFunction.apply(x, p=p, seed=seed, offset=offset, channels_last=is_channels_last(x.data))
+
+
+def _dropped(x, p, training, inplace, caller, drop):
+    """``drop(x, p)``, over x itself with `inplace`; x where nothing is to be dropped."""
+    p, inplace = probability(p, caller), flag(inplace, caller, "inplace")
+    if not flag(training, caller, "training") or p == 0:
+        return x
+    return in_place(lambda x: drop(x, p), keeps=False)(x) if inplace else drop(x, p)
