@@ -1,7 +1,7 @@
 """Parameter: a tensor that its module owns and an optimizer moves."""
 import numpy as np
 
-from ..tensor import Tensor, tensor
+from ..tensor import FLOATS, Tensor, check_device, checked_dtype, tensor
 
 
 class Parameter(Tensor):
@@ -21,3 +21,13 @@ class Parameter(Tensor):
 
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
+
+
+def checked_options(caller, device, dtype):
+    """What a layer was told of its parameters, as options of ``zeros``: None for a dtype is float32, for a device "cpu"."""
+    if device is not None:
+        check_device(device, caller)
+    dtype = FLOATS[0] if dtype is None else checked_dtype(dtype, caller)
+    if dtype not in FLOATS:
+        raise TypeError(f"{caller}: parameters can be float32 or float64, not {dtype}")
+    return {"dtype": dtype}
