@@ -154,7 +154,7 @@ ge = _binary(spec.ge, lambda a, b: a >= b, np.bool_)
 
 neg = _unary(spec.neg, lambda x: -x)
 abs = _unary(spec.abs, lambda x: np.abs(x))
-sign = _unary(spec.sign, lambda x: like(1, x) if x > like(0, x) else (like(-1, x) if x < like(0, x) else x))
+sign = _unary(spec.sign, lambda x: like(1, x) if x > like(0, x) else (like(-1, x) if x < like(0, x) else like(0, x)))
 exp = _unary(spec.exp, lambda x: exp_(x))
 log = _unary(spec.log, lambda x: log_(x))
 log1p = _unary(spec.log1p, lambda x: log1p_(x))

@@ -147,9 +147,11 @@ def abs(x, out=None):
     return _unary(np.absolute, x, out)
 
 
+@_quiet
 def sign(x, out=None):
-    """−1, 0 or 1 as x is below, at or above 0; NaN stays NaN."""
-    return _unary(np.sign, x, out)
+    """−1, 0 or 1 as x is below, at or above 0; 0 for NaN, as in PyTorch."""
+    y = np.sign(x)
+    return _result(np.where(np.isnan(y), 0, y), y, out)
 
 
 def exp(x, out=None):

@@ -11,8 +11,14 @@ import torch_samples as T  # noqa: E402
 
 from tinyattn import kernels  # noqa: E402
 
-LEFT_OUT = {}
+WRAPS = "does not fit into uint8"
+LEFT_OUT = {
+    "add": (WRAPS, "PyTorch lets a number that does not fit wrap around without a word"), "sub": (WRAPS, "likewise"),
+    **{name: ("must be float32 or float64, got ", "PyTorch convolves and multiplies integers too, slowly; here they are to be converted")
+       for name in ("linear", "conv1d", "conv2d", "avg_pool2d")},
+}
 """Samples that differ on purpose, by title: part of the message, and the reason."""
+OTHERS = (torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool)
 
 
 def _wrong(checks, title):
@@ -52,6 +58,28 @@ def test_function_on_the_reference_rung_and_in_float32(title):
         some = T.samples(op, torch.float32)[::max(1, len(samples) // 8)]
         wrong += _wrong([lambda s=s: T.check_sample(name, op, s, second=False) for s in some], title)
     assert not wrong, "\n".join(wrong[:5])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("title", [t for t, (_, op) in T.OPERATIONS.items() if set(OTHERS) & set(op.dtypes)])
+def test_integers_and_booleans(title):
+    name, op = T.OPERATIONS[title]
+    for dtype in set(OTHERS) & set(op.dtypes):
+        samples = T.samples(op, dtype)
+        wrong = _wrong([lambda s=s: T.check_sample(name, op, s) for s in samples[::max(1, len(samples) // 12)]], title)
+        assert not wrong, f"{dtype}: {len(wrong)} differ, such as\n" + "\n".join(wrong[:5])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("title", [t for t, (_, op) in T.OPERATIONS.items() if torch.float64 in op.dtypes and op.reference_inputs_func])
+def test_hard_values_and_odd_strides(title):
+    name, op = T.OPERATIONS[title]
+    try:
+        samples = T.samples(op, more=True)
+    except ValueError as error:         # some of PyTorch's generators ask integers for gradients
+        pytest.skip(str(error))
+    wrong = _wrong([lambda s=s: T.check_sample(name, op, s, second=False) for s in samples[::max(1, len(samples) // 100)]], title)
+    assert not wrong, f"{len(wrong)} differ, such as\n" + "\n".join(wrong[:5])
 
 
 @pytest.mark.filterwarnings("ignore")

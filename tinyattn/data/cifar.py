@@ -13,10 +13,12 @@ import zlib
 
 import numpy as np
 
+from .opening import open_file, size_of
+
 PIXELS = 3 * 32 * 32
 
-LIMIT = 1 << 30
-"""Most bytes that an archive may unpack to: six times CIFAR. Anything longer is refused before memory runs out."""
+LIMIT = 400_000_000
+"""Most bytes that an archive may unpack to, or a folder's files hold: twice CIFAR. More is refused before it is read."""
 
 
 class _Capped:
@@ -56,24 +58,43 @@ def parse_records(data, label_bytes, classes, name="data"):
 def read_archive(path, folder, files, limit=LIMIT):
     """The bytes of `files` inside `folder` of the .tar.gz at `path`: dict of name to bytes.
 
-    Only ordinary members with exactly these names are read; links, devices and everything else are passed by.
-    Raises ValueError, naming the archive, when it is damaged, too large, or lacks one of the files.
+    Only ordinary members with exactly these names are read; links, devices and everything else are passed by. Reading
+    ends with the last of `files`. Raises ValueError, naming the archive, when it is damaged, too large, lacks one of the
+    files or holds one twice; OSError where it cannot be opened.
     """
     found = {}
     try:
-        with gzip.open(path) as unzipped, tarfile.open(fileobj=_Capped(unzipped, limit), mode="r|") as archive:
+        with (open_file(path, "an archive") as packed, gzip.GzipFile(fileobj=packed) as unzipped,
+              tarfile.open(fileobj=_Capped(unzipped, limit), mode="r|") as archive):
+            if size_of(packed) > limit:
+                raise ValueError(f"the archive has {size_of(packed):,} bytes; at most {limit:,} are read")
             for member in archive:
                 parent, _, name = member.name.removeprefix("./").rpartition("/")
-                if member.isfile() and parent == folder and name in files and name not in found:
-                    found[name] = archive.extractfile(member).read()
+                if not member.isreg() or parent != folder or name not in files:
+                    continue
+                if member.issparse():
+                    raise ValueError(f"the archive holds {name} as a sparse file, expected a plain one")
+                if name in found:
+                    raise ValueError(f"the archive holds {name} twice, expected once")
+                if member.size > limit:
+                    raise ValueError(f"the archive announces {member.size:,} bytes for {name}; at most {limit:,} are read")
+                found[name] = archive.extractfile(member).read()
                 if len(found) == len(files):
                     return found
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: damaged archive ({error})") from error
+        raise ValueError(f"{path}: damaged archive ({error}); download it again") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     missing = ", ".join(sorted(set(files) - set(found)))
     raise ValueError(f"{path}: the archive lacks {missing} in {folder}/; is it the binary version?")
+
+
+def _read_whole(path):
+    """The bytes of one file of records, if there can be so many."""
+    with open_file(path, "a file of records") as file:
+        if size_of(file) > LIMIT:
+            raise ValueError(f"{path}: holds {size_of(file):,} bytes; at most {LIMIT:,} are read")
+        return file.read(LIMIT)
 
 
 def read_cifar(path, folder, files, label_bytes, classes):
@@ -83,7 +104,7 @@ def read_cifar(path, folder, files, label_bytes, classes):
     anything that is not whole (see `parse_records` and `read_archive`) and OSError for what cannot be read.
     """
     if path.is_dir():
-        contents = {name: (path / name).read_bytes() for name in files}
+        contents = {name: _read_whole(path / name) for name in files}
     else:
         contents = read_archive(path, folder, files)
     parts = [parse_records(contents[name], label_bytes, classes, f"{path}: {name}") for name in files]

@@ -4,7 +4,9 @@
     ds.images                        # uint8 (60000, 1, 28, 28), channels-last in memory
     ds.labels                        # int64 (60000,)
 """
+import difflib
 import hashlib
+import math
 import warnings
 
 import numpy as np
@@ -16,6 +18,10 @@ from .published import SOURCES
 
 BUILT_IN = "glyphs"
 SPLITS = ("train", "test")
+OPTIONS = ("size", "seed", "clutter", "return_masks")  # of the built-in one
+
+MARGIN = 4
+"""Files may be so many times longer than the published ones; what announces more is refused before it is read."""
 
 
 class ImageDataset:
@@ -58,6 +64,11 @@ def names():
     return [BUILT_IN, *SOURCES]
 
 
+def _nearest(word, known):
+    close = difflib.get_close_matches(str(word).lower(), known, 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def load(name, split="train", root=None, download=True, **options):
     """Load one split of a data set by name.
 
@@ -68,38 +79,50 @@ def load(name, split="train", root=None, download=True, **options):
     options   for "glyphs": size, seed, clutter
 
     Local files are checked for structure; a checksum that differs from the published one is reported as a warning.
-    What is downloaded must match. Raises ValueError for an unknown name or a damaged file, DataNotFound (a
-    FileNotFoundError) when there is no file and none could be fetched.
+    What is downloaded must match. A published file under another's name (the training images as test images, the labels
+    of another data set) is refused. Raises ValueError for an unknown name, a damaged or a swapped file, OSError for one
+    that cannot be opened, DataNotFound (a FileNotFoundError) when there is no file and none could be fetched.
     """
     known = {locate.plain(each): each for each in names()}
     if locate.plain(name) not in known:
-        raise ValueError(f"load: unknown data set {name!r}, expected one of {', '.join(names())}")
-    if split not in SPLITS:
-        raise ValueError(f"load: unknown split {split!r}, expected 'train' or 'test'")
+        raise ValueError(f"load: unknown data set {name!r}{_nearest(name, names())}, expected one of {', '.join(names())}")
+    if not isinstance(split, str) or split not in SPLITS:
+        raise ValueError(f"load: unknown split {split!r}{_nearest(split, SPLITS)}, expected 'train' or 'test'")
     name = known[locate.plain(name)]
     if name == BUILT_IN:
         from .glyphs import Glyphs
+        unknown = [option for option in options if option not in OPTIONS]
+        if unknown:
+            raise TypeError(f"load: {name} has no option {unknown[0]!r}{_nearest(unknown[0], OPTIONS)}, expected one of "
+                            + ", ".join(OPTIONS))
         return Glyphs(split, **options)
     if options:
-        raise TypeError(f"load: {name} has no option {', '.join(options)}; only {BUILT_IN} has (size, seed, clutter)")
+        raise TypeError(f"load: {name} has no option {', '.join(options)}; only {BUILT_IN} has ({', '.join(OPTIONS)})")
     source = SOURCES[name]
     paths = locate.find(source, split, root)
     local = paths is not None
     if not local:
         paths = _download(source, split, root, download)
     images, labels = (_read_cifar if source.is_cifar else _read_idx)(source, split, paths, compare=local)
+    other = "test" if split == "train" else "train"
     if len(images) != source.counts[split]:
+        if len(images) == source.counts[other]:
+            raise ValueError(f"{paths[0]} holds {len(images):,} images, as many as the published {name} {other} split, "
+                             f"expected {source.counts[split]:,} of the {split} split: the two seem to be exchanged; "
+                             "put the published files there again")
         warnings.warn(f"{paths[0]} holds {len(images):,} images; the published {name} {split} split has "
                       f"{source.counts[split]:,}", stacklevel=2)
     return ImageDataset(name, split, images, labels, source.classes, source.mean, source.std)
 
 
 def _read_idx(source, split, paths, compare):
-    arrays = [idx.read_idx(path) for path in paths]
+    most = MARGIN * source.counts["train"] * math.prod(source.shape)
+    arrays = [idx.read_idx(path, most) for path in paths]
     for path, array, file, ndim in zip(paths, arrays, source.files[split], (3, 1)):
         if array.ndim != ndim or array.dtype != np.uint8 or (ndim == 3 and array.shape[1:] != source.shape[1:]):
             expected = "(N, 28, 28)" if ndim == 3 else "(N,)"
-            raise ValueError(f"{path}: holds {array.dtype} {array.shape}, expected uint8 {expected}")
+            swapped = "; the files of images and labels seem to be exchanged" if array.ndim == 4 - ndim else ""
+            raise ValueError(f"{path}: holds {array.dtype} {array.shape}, expected uint8 {expected}{swapped}")
         if compare:
             if file.inner_md5:  # the bytes inside: the same however often they were packed anew
                 _compare(path, hashlib.md5(idx.header(array) + array.tobytes(), usedforsecurity=False), file.inner_md5)
@@ -113,14 +136,21 @@ def _read_idx(source, split, paths, compare):
 
 def _read_cifar(source, split, paths, compare):
     path = paths[0]
+    read = cifar.read_cifar(path, source.folder, source.members[split], source.label_bytes, len(source.classes))
     if compare and path.is_file():
         with open(path, "rb") as file:
             _compare(path, hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)), source.files[split][0].md5)
-    return cifar.read_cifar(path, source.folder, source.members[split], source.label_bytes, len(source.classes))
+    return read
 
 
 def _compare(path, digest, expected):
+    """Warn where a file differs from the published one; refuse it where it is another published one."""
     if digest.hexdigest() != expected:
+        for source in SOURCES.values():
+            for split, files in source.files.items():
+                if any(digest.hexdigest() in (file.md5, file.inner_md5) for file in files):
+                    raise ValueError(f"{path} is a file of the {source.name} {split} split under another name (MD5 "
+                                     f"{digest.hexdigest()}); put the published file there")
         warnings.warn(f"{path} differs from the published file (MD5 {digest.hexdigest()}, published {expected}); "
                       "its structure is right, so it is used", stacklevel=4)
 

@@ -12,6 +12,8 @@ import zlib
 
 import numpy as np
 
+from .opening import open_file, size_of
+
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """NumPy's name of each type code."""
 
@@ -32,7 +34,8 @@ def _read_up_to(stream, size):
     return data
 
 
-def _parse(stream, limit):
+def _parse(stream, limit, there=None):
+    """`there`: how many bytes the stream has, where that is known before reading it."""
     head = _read_up_to(stream, 4)
     if len(head) < 4 or head[0] or head[1] or head[2] not in TYPES:
         raise ValueError(f"not an IDX file: it starts with {bytes(head).hex(' ') or 'nothing'}, "
@@ -47,10 +50,13 @@ def _parse(stream, limit):
     size = math.prod(shape) * dtype.itemsize  # Python's integers: cannot overflow
     if size > limit:
         raise ValueError(f"the IDX header announces shape {shape} of {dtype.name}, {size:,} bytes; at most {limit:,} are read")
-    data = _read_up_to(stream, size)
-    if len(data) < size:
-        raise ValueError(f"the data is cut off: the header announces shape {shape}, {size:,} bytes, and {len(data):,} follow")
-    if stream.read(1):
+    data, follow = b"", None if there is None else there - 4 - 4 * ndim
+    if follow is None or follow == size:
+        data = _read_up_to(stream, size)
+        follow = len(data)
+    if follow < size:
+        raise ValueError(f"the data is cut off: the header announces shape {shape}, {size:,} bytes, and {follow:,} follow")
+    if follow > size or stream.read(1):
         raise ValueError(f"there is more data than the header announces: shape {shape}, {size:,} bytes")
     return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
@@ -67,14 +73,17 @@ def read_idx(path, limit=LIMIT):
     """Read an IDX file, plain or gzipped (told by its first bytes, not by its name), into an ndarray.
 
     Returns an array of the shape and type in the header, in native byte order. Raises ValueError, naming the file,
-    when it is not IDX, is cut off, goes on after its end, announces more than `limit` bytes, or its gzip is damaged.
+    when it is not IDX, is cut off, goes on after its end, announces more than `limit` bytes, or its gzip is damaged;
+    OSError where it cannot be opened.
     """
-    with open(path, "rb") as file:
+    with open_file(path, "an IDX file") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         try:
             if not zipped:
-                return _parse(file, limit)
+                return _parse(file, limit, size_of(file))
+            if size_of(file) > limit + _PIECE:  # packing makes nothing longer than that
+                raise ValueError(f"the gzip file has {size_of(file):,} bytes; at most {limit:,} bytes of data are read")
             with gzip.GzipFile(fileobj=file) as stream:
                 return _parse(stream, limit)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -6,7 +6,7 @@ the input, as in PyTorch; here it saves no time.
 import numpy as np
 
 from .arguments import choice, flag, float_argument, real
-from .compare import gt, where
+from .compare import gt, le, where
 from .elementwise import div, erf, exp, mul, sigmoid, square
 from .in_place import in_place
 from .pointwise import Unary, fused, pointwise, unary
@@ -41,7 +41,7 @@ class EluFunction(Unary):
         return y
 
     def derivative(ctx, dy, x, y):
-        return dy * where(gt(x, 0), 1, y + ctx.attributes["alpha"])
+        return dy * where(le(x, 0), y + ctx.attributes["alpha"], 1)
 
 
 class LeakyReluFunction(Unary):

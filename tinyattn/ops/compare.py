@@ -70,19 +70,19 @@ def isinf(input):
 
 class MaximumFunction(Binary):
     """y = max(a, b); where they tie, each takes half of the gradient (as in PyTorch)."""
-    kernel, wins = "maximum", gt
+    kernel, loses = "maximum", lt
 
     def keep(ctx, a, b):
         ctx.save(a, b)
 
     def partials(ctx, dy, a, b):
-        wins, half = type(ctx).wins, cast(eq(a, b), dy.dtype) * 0.5
-        return (lambda: dy * (cast(wins(a, b), dy.dtype) + half)), (lambda: dy * (cast(wins(b, a), dy.dtype) + half))
+        rest = 1 - cast(eq(a, b), dy.dtype) * 0.5                     # beside a NaN nobody loses: both get all
+        return (lambda: dy * (rest - cast(type(ctx).loses(a, b), dy.dtype))), (lambda: dy * (rest - cast(type(ctx).loses(b, a), dy.dtype)))
 
 
 class MinimumFunction(MaximumFunction):
     """y = min(a, b); where they tie, each takes half of the gradient (as in PyTorch)."""
-    kernel, wins = "minimum", lt
+    kernel, loses = "minimum", gt
 
 
 def maximum(input, other):
@@ -131,9 +131,9 @@ def masked_fill(input, mask, value):
     if value.ndim:
         raise ValueError(f"masked_fill: value must be a number or a tensor without axes, got shape {value.shape}; use "
                          "ta.where(mask, value, input)")
-    if result_dtype(input, value) != input.dtype:
+    if value.is_floating_point() and not input.is_floating_point():
         raise TypeError(f"masked_fill: a value of {value.dtype} does not fit into an input of {input.dtype}; convert the input with .to(…)")
-    return where(mask, value, input)
+    return where(mask, cast(value, input.dtype), input)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

@@ -85,15 +85,24 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
     start, end, step = (int(v) if isinstance(v, (bool, np.bool_)) else v for v in (start, end, step))
     for name, value in (("start", start), ("end", end), ("step", step)):
         real(value, "arange", name)
+    dtype = None if dtype is None else checked_dtype(dtype, "arange")
+    if dtype == np.int64 and all(map(math.isfinite, (start, end, step))):
+        start, end, step = int(start), int(end), int(step)     # before they are counted, as PyTorch does
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if (end - start) * step < 0:
         raise ValueError(f"arange: a step of {step} never leads from {start} to {end}; give a step of the other sign")
+    if max(abs(start), abs(step)) >= 2 ** 62 and isinstance(start, int) and isinstance(step, int):
+        raise ValueError(f"arange: start and step must fit into int64, got {start} and {step}")
     if not abs((end - start) / step) < 2 ** 60:
         raise ValueError(f"arange: no memory holds the numbers from {start} to {end} in steps of {step}")
     if dtype is None:
-        dtype = np.int64 if all(isinstance(v, numbers.Integral) for v in (start, end, step)) else np.float32
-    return Tensor(np.arange(start, end, step).astype(checked_dtype(dtype, "arange")), requires_grad)
+        dtype = np.dtype(np.int64 if all(isinstance(v, numbers.Integral) for v in (start, end, step)) else np.float32)
+    if dtype.kind in "iu":
+        values = int(start) + int(step) * np.arange(math.ceil((end - start) / step))
+    else:
+        values = np.arange(start, end, step)
+    return Tensor(values.astype(dtype), requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=np.float32, device="cpu", requires_grad=False):

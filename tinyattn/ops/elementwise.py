@@ -7,7 +7,7 @@ import numpy as np
 from ..tensor import FLOATS, Tensor, is_number
 from .arguments import real, tensor_argument, whole
 from .compare import eq, ge, gt, logical_and, ne, where
-from .pointwise import Binary, fused, promoted, unary
+from .pointwise import Binary, fused, pointwise, promoted, unary
 
 
 class AddFunction(Binary):
@@ -48,9 +48,15 @@ class DivFunction(Binary):
         return (lambda: dy / b), (lambda: neg(dy * a / (b * b)))
 
 
-class FloorDivideFunction(Binary):
-    """y = ⌊a / b⌋, a step function: its gradient is 0"""
-    kernel = "floor_divide"
+class RoundedDivideFunction(Binary):
+    """y = a / b rounded, a step function: its gradient is 0"""
+
+    def forward(ctx, a, b, towards):
+        ctx.shapes, k = (a.shape, b.shape), ctx.kernels
+        if towards == "floor":
+            return pointwise(k, "floor_divide", a, b)
+        y = pointwise(k, "div", a, b)
+        return pointwise(k, "where", pointwise(k, "gt", y, np.zeros((), y.dtype)), pointwise(k, "floor", y), pointwise(k, "ceil", y))
 
     def partials(ctx, dy):
         return (lambda: dy * 0), (lambda: dy * 0)
@@ -78,7 +84,8 @@ def _scaled(other, alpha, caller):
     """alpha · other, where alpha is not 1."""
     if type(alpha) is int and alpha == 1:
         return other
-    real(alpha, caller, "alpha")
+    if not isinstance(alpha, bool):
+        real(alpha, caller, "alpha")
     if isinstance(other, Tensor) and not other.is_floating_point() and not isinstance(alpha, int):
         raise TypeError(f"{caller}: alpha must be an int for tensors of {other.dtype}, got {alpha}; convert with .to(np.float32)")
     return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
@@ -115,10 +122,10 @@ def div(input, other, *, rounding_mode=None):
     if a.dtype == bool:
         raise TypeError("div: booleans cannot be divided into whole numbers; convert with .to(np.int64)")
     if a.is_floating_point():
-        return FloorDivideFunction.apply(a, b) if rounding_mode == "floor" else trunc(DivFunction.apply(a, b))
+        return RoundedDivideFunction.apply(a, b, towards=rounding_mode)
     if b.data.size and not b.data.all():
         raise ValueError("div: an integer was divided by 0; convert with .to(np.float32) to get an infinity")
-    down = FloorDivideFunction.apply(a, b)
+    down = RoundedDivideFunction.apply(a, b, towards="floor")
     between = logical_and(ne(a, down * b), ne(a < 0, b < 0))     # below 0, and not a whole number
     return down if rounding_mode == "floor" else down + between
 

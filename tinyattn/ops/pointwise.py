@@ -32,8 +32,6 @@ def result_dtype(a, b):
 
 def promoted(a, b, caller, to_float=False):
     """Both operands as Tensors of one dtype, that of the result; with `to_float` at least float32."""
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        raise TypeError(f"{caller}: expected at least one Tensor, got {type(a).__name__} and {type(b).__name__}")
     a, b = as_tensor(a, caller, b if isinstance(b, Tensor) else None), as_tensor(b, caller, a if isinstance(a, Tensor) else None)
     broadcast_shape(caller, a.shape, b.shape)
     dtype = result_dtype(a, b)
@@ -96,6 +94,8 @@ def number_argument(x, name):
         return x
     if name not in OF_INTEGERS:
         return cast(x, FLOATS[0])
+    if x.dtype == bool and name == "square":
+        return cast(x, np.int64)
     if x.dtype == bool and name != "sign":
         raise TypeError(f"{name}: input must be of numbers, got bool; {'use ~x for not, or ' * (name == 'neg')}convert with .to(np.float32)")
     return x

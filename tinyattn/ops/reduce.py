@@ -6,6 +6,8 @@ gradient of a reduction is its dy read again by every element that took part, ti
 import builtins
 import math
 
+import numpy as np
+
 from ..autograd import Function
 from ..tensor import Tensor
 from . import arguments
@@ -255,13 +257,15 @@ def root(x):
 
 
 def all(input, dim=None, keepdim=False):
-    """True where every element along `dim` is nonzero."""
-    return eq(sum(eq(input, 0), dim, keepdim), 0)
+    """True where every element along `dim` is nonzero (uint8, 1, for uint8 inputs, as in PyTorch)."""
+    y = eq(sum(eq(input, 0), dim, keepdim), 0)
+    return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 
 def any(input, dim=None, keepdim=False):
-    """True where some element along `dim` is nonzero."""
-    return sum(eq(input, 0).logical_not(), dim, keepdim) > 0
+    """True where some element along `dim` is nonzero (uint8, 1, for uint8 inputs, as in PyTorch)."""
+    y = sum(eq(input, 0).logical_not(), dim, keepdim) > 0
+    return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 
 def cumsum(input, dim, *, dtype=None):

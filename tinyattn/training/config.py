@@ -1,6 +1,7 @@
 """What a run is: every choice that decides its weights, as one flat record with a name for each."""
 import dataclasses
 import difflib
+import os
 
 from ..data import names as data_names
 from ..models import HAS_GATES
@@ -23,7 +24,7 @@ class OptionError(ValueError):
 
 
 def nearest(word, names):
-    """The member of `names` that `word` was probably meant to be, or None."""
+    """The member of `names` that `word` was probably meant to be, or None; "_" and "-" are the same."""
     known = [name.replace("_", "-") for name in names]
     close = difflib.get_close_matches(str(word).lower().replace("_", "-"), known, 1, 0.5)
     return next((name for name in names if close and name.replace("_", "-") == close[0]), None)
@@ -31,7 +32,7 @@ def nearest(word, names):
 
 def check_name(option, word, names):
     """Return `word` if it is one of `names`; else raise `OptionError` with the nearest one."""
-    if word in names:
+    if isinstance(word, str) and word in names:
         return word
     guess = nearest(word, names)
     hint = f"did you mean {guess}? " if guess else ""
@@ -81,30 +82,52 @@ def complete(data="glyphs", model="attention_cnn", attention=None, **chosen):
     """
     check_name("--data", data, DATA)
     check_name("--model", model, MODELS)
-    attention = attention or ("cbam" if model in HAS_GATES else "none")
-    check_name("--attention", attention, ATTENTION)
-    if attention != "none" and model not in HAS_GATES:
-        raise OptionError(f"--attention {attention}: {model} has no place for a gate; leave it out, or use --model "
-                          f"{', '.join(HAS_GATES)}")
+    attention = ("cbam" if model in HAS_GATES else "none") if attention is None else attention
     given = {key: value for key, value in chosen.items() if value is not None}
-    fields = {field.name for field in dataclasses.fields(Config)}
+    known = [field.name for field in fields()]
     for key in given:
-        if key not in fields:
-            guess = nearest(key, sorted(fields))
-            raise OptionError(f"{key!r} is not an option of a run" + (f": did you mean {guess}?" if guess else ""))
+        if key not in known:
+            guess = nearest(key, known)
+            raise OptionError(f"{key!r} is not an option of a run" + (f": did you mean {guess}?" if guess else "")
+                              + f" (there are {', '.join(known)})")
+    optimizer = given.get("optimizer")
     values = {"seed": 0, "device": "cpu", "limit_train": None, "limit_test": None}
     config = Config(data=data, model=model, attention=attention,
-                    **{**values, **recipes.defaults(data, model, given.get("optimizer")), **given})
-    _check(config)
+                    **{**values, **recipes.defaults(data, model, optimizer if optimizer in OPTIMIZERS else None), **given})
+    check(config)
     return config
 
 
-def _check(config):
-    """Raise `OptionError` for the first choice that cannot work."""
+def fields():
+    """The fields of `Config`."""
+    return dataclasses.fields(Config)
+
+
+def has_default(field):
+    """Whether a `Config` can do without this field."""
+    return field.default is not dataclasses.MISSING
+
+
+_KINDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def check(config):
+    """Raise `OptionError` for the first choice that is of the wrong type, unknown, or cannot work."""
+    for field in fields():
+        value, kinds = getattr(config, field.name), getattr(field.type, "__args__", (field.type,))
+        allowed = (*kinds, int) if float in kinds else kinds
+        if kinds[0] is not str and (not isinstance(value, allowed) or isinstance(value, bool)):
+            raise OptionError(f"--{field.name.replace('_', '-')} is {value!r:.60}, expected {_KINDS[kinds[0]]}")
+    if config.data_dir is not None and not isinstance(config.data_dir, (str, os.PathLike)):
+        raise OptionError(f"--data-dir is {config.data_dir!r:.60}, expected a folder's path")
     for option, word, names in (
+            ("--data", config.data, DATA), ("--model", config.model, MODELS), ("--attention", config.attention, ATTENTION),
             ("--optimizer", config.optimizer, OPTIMIZERS), ("--schedule", config.schedule, SCHEDULES),
             ("--augment", config.augment, AUGMENTATIONS), ("--device", config.device, DEVICES)):
         check_name(option, word, names)
+    if config.attention != "none" and config.model not in HAS_GATES:
+        raise OptionError(f"--attention {config.attention}: {config.model} has no place for a gate; leave it out, or use "
+                          f"--model {', '.join(HAS_GATES)}")
     if config.device == "cuda":
         raise OptionError("--device cuda: this version has no CUDA kernels yet; use --device cpu")
     for option, number in (("--epochs", config.epochs), ("--batch-size", config.batch_size),
@@ -119,6 +142,8 @@ def _check(config):
     for option, number in (("--label-smoothing", config.label_smoothing), ("--average", config.average)):
         if not 0 <= number < 1:
             raise OptionError(f"{option} is {number}, expected 0 ≤ x < 1")
+    if not 0 <= config.checkpoint_seconds < float("inf"):
+        raise OptionError(f"--checkpoint-seconds is {config.checkpoint_seconds}, expected 0 or more")
     if not 0 <= config.weight_decay < float("inf"):
         raise OptionError(f"--weight-decay is {config.weight_decay}, expected 0 or more")
 
@@ -129,10 +154,18 @@ def changed(saved, given):
     Raises `OptionError` that names every other option whose value differs. The number of epochs is one of them: the
     learning rate's schedule is stretched over it, so a run of 5 epochs is not the first half of one of 10.
     """
+    known = [field.name for field in fields()]
+    for key in given:
+        if key not in known:
+            guess = nearest(key, known)
+            raise OptionError(f"{key!r} is not an option of a run" + (f": did you mean {guess}?" if guess else "")
+                              + f" (of a resumed one, {', '.join(HARMLESS)} may change)")
     different = [f"--{key.replace('_', '-')} {value} (was {saved.get(key)})" for key, value in given.items()
                  if value is not None and key not in HARMLESS and saved.get(key) != value]
     if different:
         raise OptionError("a resumed run goes on as it began; leave out, or start a new run with: "
                           + ", ".join(different))
     harmless = {key: value for key, value in given.items() if value is not None and key in HARMLESS}
-    return Config(**{**saved, **harmless})
+    made = Config(**{**saved, **harmless})
+    check(made)
+    return made

@@ -10,10 +10,15 @@ import json
 import os
 import pathlib
 
+from ..data.opening import open_file, size_of
+
 try:
     import fcntl
 except ImportError:  # Windows has no fcntl: a run folder is then not locked
     fcntl = None
+
+
+LARGEST_JSON = 1 << 24
 
 
 class SaveError(OSError):
@@ -78,11 +83,14 @@ def json_line(value):
 
 
 def read_json(path):
-    """The value in a JSON file. Raises ValueError that names the file, if it cannot be read."""
+    """The value in a JSON file of up to 16 MB. Raises ValueError that names the file, if it cannot be read."""
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+        with open_file(path, "a JSON file") as file:
+            if size_of(file) > LARGEST_JSON:
+                raise ValueError(f"it has {size_of(file):,} bytes; at most {LARGEST_JSON:,} are read")
+            return json.loads(file.read(LARGEST_JSON).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"cannot read {path}: {str(error)[:200]}") from error
 
 
 def append_line(path, text):

@@ -14,7 +14,7 @@ import tinyattn as ta
 from tinyattn.kernels.cpu import compiling
 
 from ..nn import functional as F
-from . import checkpoint, files, setup
+from . import checkpoint, files, saved, setup
 from .average import Average
 from .evaluate import evaluate
 from .interrupt import Interrupted
@@ -70,19 +70,35 @@ class Run:
 
     def load_state(self, state):
         """Become the run that `state` was taken from."""
+        saved.parts(state, self.state(), self.path)
         if state["fingerprint"] != self.fingerprint:
             raise checkpoint.CheckpointError(f"{self.path} was trained on other data: the images or labels of "
                                              f"{self.config.data} found now differ from those it began with")
         checkpoint.load_weights(self.model, state["model"], self.path)
-        self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
-            self.average.load_state_dict(state["average"])
-        if self.schedule:
-            self.schedule.load_state_dict(state["schedule"])
-        self.loader.load_state_dict(state["loader"])
-        ta.random.set_rng_state(state["random"])
-        self.step, self.epochs_done, self.log = state["step"], state["epochs_done"], state["log"]
-        self.epoch_meter, self.row_meter = Meter(**state["epoch_meter"]), Meter(**state["row_meter"])
+            checkpoint.check_weights(self.model, state["average"]["weights"], f"the average in {self.path}")
+        options = [_options(group) for group in self.optimizer.param_groups]
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+            if self.schedule:
+                self.schedule.load_state_dict(state["schedule"])
+            self.loader.load_state_dict(state["loader"])
+            ta.random.set_rng_state(state["random"])
+            self.step, self.epochs_done, self.log = state["step"], state["epochs_done"], state["log"]
+            self.epoch_meter, self.row_meter = Meter(**state["epoch_meter"]), Meter(**state["row_meter"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:  # any tree may come
+            raise checkpoint.CheckpointError(f"{self.path} holds a state that is not of this run ({str(error)[:200]}); the file "
+                                             "was changed, or written by another version of TinyAttn") from error
+        if [_options(group) for group in self.optimizer.param_groups] != options:
+            raise checkpoint.CheckpointError(f"{self.path} holds an optimizer with other options than the run's "
+                                             f"({self.config.optimizer}); the file was changed")
+        if not all(0 <= group["lr"] < math.inf for group in self.optimizer.param_groups):
+            raise checkpoint.CheckpointError(f"{self.path} holds a learning rate that is no positive number; the file was changed")
+        if self.step > self.total or self.loader.epoch > self.config.epochs:
+            raise checkpoint.CheckpointError(f"{self.path} stands at step {self.step}, epoch {self.loader.epoch} of a run of "
+                                             f"{self.total} steps, {self.config.epochs} epochs; the file was changed")
         self.train_seconds, self.compile_seconds, self.evaluate_seconds = state["seconds"]
 
     def save(self):
@@ -193,6 +209,11 @@ class Run:
     def weights(self):
         """``with run.weights():`` the model is what the run would give away now: the average where there is one."""
         return self.average.applied() if self.average is not None else contextlib.nullcontext()
+
+
+def _options(group):
+    """A parameter group's options, but for the learning rate, which a schedule moves."""
+    return {key: value for key, value in group.items() if key not in ("params", "lr", "initial_lr")}
 
 
 def describe(part):

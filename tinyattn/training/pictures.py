@@ -4,10 +4,23 @@ The data sets of figures (glyphs, MNIST, Fashion-MNIST, KMNIST) are light on bla
 photograph of ink on paper is none of that. MNIST's own preparation is followed: the figure is scaled to 20 of 28
 pixels and centred (Y. LeCun, C. Cortes and C. Burges, "The MNIST database", by the centre of mass).
 """
+import warnings
+
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
+from ..data.opening import open_file
+
 FIGURES = ("glyphs", "mnist", "fashion-mnist", "kmnist")
+
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What is opened. Pillow knows more, among them formats that start another program (EPS)."""
+
+MOST_PIXELS = 50_000_000
+"""Of an image, by its header: a 48-megapixel camera's. A few kilobytes can announce, and unpack to, any number."""
+
+LONGEST = 2048
+"""Larger images are reduced to this many pixels a side at once: no model here wants more than a fiftieth of it."""
 
 
 class PictureError(ValueError):
@@ -17,22 +30,78 @@ class PictureError(ValueError):
 def read(path):
     """Open an image file whole, upright, as RGB or RGBA. Raises `PictureError`."""
     try:
-        with Image.open(path) as file:
-            file.load()
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith(("I", "F")):  # 16 and 32 bits: stretched to 8, as convert() would cut them off
-                values = np.asarray(image, np.float64)
-                span = values.max() - values.min()
-                image = Image.fromarray(np.uint8(255 * (values - values.min()) / (span or 1)))
-            return image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
-    except FileNotFoundError:
-        raise PictureError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise PictureError(f"{path} is a folder, expected an image file") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"{path} is no image that can be read (PNG, JPEG, GIF, BMP, WebP … are)") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path} cannot be read: {error}") from None
+        file = open_file(path, "an image file")
+    except OSError as error:
+        raise PictureError(str(error)) from None
+    with file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, on what it puts up with
+        try:
+            with Image.open(file, formats=_formats()) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise PictureError(f"{path} has {image.width:,} × {image.height:,} pixels; at most {MOST_PIXELS:,} are read, "
+                                       "make it smaller first")
+                whole = image.size
+                image.draft("RGB", (LONGEST, LONGEST))  # JPEG can be read at a half, a quarter …
+                image.load()
+                image = _reduced(image)
+                made = _eight_bits(_upright(image))
+                made.info["reduced from"] = whole if image.size != whole else None
+                return made
+        except PictureError:
+            raise
+        except Image.DecompressionBombError:
+            raise PictureError(f"{path} has far too many pixels; at most {MOST_PIXELS:,} are read, make it smaller first") from None
+        except UnidentifiedImageError:
+            file.seek(4)
+            heic = "; it is HEIC, as telephones save: save it as JPEG" if file.read(8)[:6] in (b"ftyphe", b"ftypmi") else ""
+            raise PictureError(f"{path} is no image that can be read (PNG, JPEG, GIF, BMP, WebP … are){heic}") from None
+        except Exception as error:  # whatever a decoder stumbles over, it is this file
+            raise PictureError(f"{path} cannot be read: {_short(error)}; is it whole? save it again as PNG") from None
+
+
+def _formats():
+    """Those of `FORMATS` that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _short(error):
+    text = str(error).strip().partition("\n")[0][:150]
+    return text if text and text.isprintable() else type(error).__name__
+
+
+def _reduced(image):
+    """The image with its longer side at most about `LONGEST`, by averaging whole blocks of pixels."""
+    factor = max(1, max(image.size) // LONGEST)
+    if factor == 1:
+        return image
+    info = image.info
+    if image.mode in ("P", "PA", "1"):
+        image = image.convert("RGBA" if "transparency" in info or image.mode == "PA" else "RGB")
+    elif image.mode.startswith("I;"):
+        image = image.convert("I")
+    reduced = image.reduce((min(factor, image.width), min(factor, image.height)))
+    reduced.info.update(info)
+    return reduced
+
+
+def _upright(image):
+    """Turned as the camera says it was held; a camera's word that cannot be read is passed over."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF: any error can come out of it, and the pixels are good
+        return image
+
+
+def _eight_bits(image):
+    """As RGB or RGBA of 8 bits. 16 and 32 bits are stretched to 8, as convert() would cut them off."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float64)
+        finite = np.isfinite(values)
+        low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
+        scaled = 255 * ((np.clip(np.nan_to_num(values, nan=low), low, high) - low) / ((high - low) or 1))
+        image = Image.fromarray(np.uint8(scaled))
+    return image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
 
 
 def prepare(path, about):
@@ -42,7 +111,8 @@ def prepare(path, about):
     Returns uint8 (C, H, W) and a list of words on what was done. Raises `PictureError`.
     """
     image = read(path)
-    notes = [f"{image.width}×{image.height}"]
+    whole = image.info["reduced from"]
+    notes = [f"{image.width}×{image.height}" + (f" (reduced from {whole[0]}×{whole[1]})" if whole else "")]
     image = _opaque(image, notes)
     height, width = about["image_size"]
     if about["channels"] == 1 and about["data"] in FIGURES:

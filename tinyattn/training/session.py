@@ -6,6 +6,7 @@
                 result.json              the numbers
                 curves.png attention.png
 """
+import dataclasses
 import pathlib
 import signal
 
@@ -13,8 +14,8 @@ import tinyattn as ta
 from tinyattn.kernels.cpu import compiling
 
 from .. import kernels
-from . import checkpoint, compile_ahead, files, setup
-from .config import Config, OptionError, changed, complete
+from . import checkpoint, compile_ahead, files, saved, setup
+from .config import OptionError, changed, complete
 from .evaluate import evaluate
 from .interrupt import Interrupted, Watch
 from .loop import Run, describe
@@ -53,15 +54,22 @@ def resume(folder, quiet=False, progress=None, **options):
     if folder.name == "checkpoint.safetensors":
         folder = folder.parent
     if not folder.is_dir():
-        raise OptionError(f"--resume {folder}: there is no such folder{_runs_nearby(folder)}")
+        what = "that is no folder; name the folder of a run" if folder.exists() else "there is no such folder"
+        raise OptionError(f"--resume {folder}: {what}{_runs_nearby(folder)}")
+    if not (folder / "checkpoint.safetensors").exists():
+        raise checkpoint.CheckpointError(f"{folder / 'checkpoint.safetensors'} does not exist: --resume names the folder of a "
+                                         f"run{_runs_nearby(folder)}")
     with files.locked(folder):
-        state = checkpoint.load(folder / "checkpoint.safetensors")
-        config = changed(state["config"], options)
+        path = folder / "checkpoint.safetensors"
+        state = checkpoint.load(path)
+        config = saved.config(*saved.parts(state, ("config",), path), path)
+        config = changed(config.asdict(), options)
+        saved.progress(state, config, path)
         use_threads(config.threads)
         progress = progress or Progress(quiet)
         if state["epochs_done"] == config.epochs and (folder / "result.json").exists():
             progress.say(f"{folder} is finished: all {config.epochs} epochs are done, nothing is left to train")
-            return files.read_json(folder / "result.json")
+            return _read_result(folder / "result.json")
         files.remove_partial(folder)
         _compile_ahead(config)
         run = _build(config, setup.load_data(config), folder, progress)
@@ -70,6 +78,19 @@ def resume(folder, quiet=False, progress=None, **options):
         files.write_atomically(folder / "log.jsonl", text.encode())  # rows after the checkpoint will be written again
         progress.say(f"resuming {folder} after step {run.step} of {run.total}")
         return _carry_out(run)
+
+
+def _read_result(path):
+    """A finished run's result.json. `CheckpointError` where it is damaged, or not one."""
+    try:
+        result = files.read_json(path)
+    except ValueError as error:
+        raise checkpoint.CheckpointError(f"{error}; remove it and resume the run: it is written anew") from error
+    if not isinstance(result, dict) or not all(
+            isinstance(result.get(key), (int, float)) for key in ("test_accuracy", "train_seconds", "compile_seconds",
+                                                                  "images_per_second")):
+        raise checkpoint.CheckpointError(f"{path} is no result of a run; remove it and resume the run: it is written anew")
+    return {**result, "run": str(path.parent)}
 
 
 def use_threads(count):
@@ -174,16 +195,19 @@ def open_run(path, data_dir=None):
     if path.is_dir():
         finished, unfinished = path / "model.safetensors", path / "checkpoint.safetensors"
         path = finished if finished.exists() or not unfinished.exists() else unfinished
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         raise checkpoint.CheckpointError(f"{path} does not exist: name the folder of a run, such as "
                                          f"runs/glyphs-attention_cnn-cbam-seed0{_runs_nearby(path.parent)}")
-    if path.name == "checkpoint.safetensors":
-        state = checkpoint.load(path)
-        weights = {**state["model"], **(state["average"]["weights"] if state["average"] else {})}
-    else:
-        state = checkpoint.load(path, checkpoint.MODEL_FORMAT)
-        weights = state["model"]
-    config, about = Config(**{**state["config"], "data_dir": data_dir or state["config"]["data_dir"]}), state["about"]
+    unfinished = path.name == "checkpoint.safetensors"
+    state = checkpoint.load(path, checkpoint.FORMAT if unfinished else checkpoint.MODEL_FORMAT)
+    options, about, weights = saved.parts(state, ("config", "about", "model"), path)
+    config = saved.config(options, path)
+    about = saved.about(about, config, path)
+    if unfinished:
+        saved.progress(state, config, path)
+        if state["average"]:
+            weights = {**weights, **saved.parts(state["average"], ("weights",), path)[0]}
+    config = dataclasses.replace(config, data_dir=data_dir or config.data_dir)
     model = setup.build_model(config, about["channels"], len(about["classes"]), about["image_size"][0])
     checkpoint.load_weights(model, weights, path)
     model.eval()

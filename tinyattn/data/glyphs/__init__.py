@@ -21,6 +21,7 @@ from .fields import glyph_fields
 __all__ = ["Glyphs"]
 
 SIZES = {"train": 20_500, "test": 5_125}          # 500 and 125 of each class
+MOST = 10_000_000                               # 8 GB: no number typed by mistake fills the memory
 CHUNK = 128                                     # images drawn at once: their arrays stay within a core's cache
 
 # Of the default training split, without and with clutter, scaled to 0 … 1 (a test computes them again).
@@ -41,11 +42,11 @@ class Glyphs(ImageDataset):
     """
 
     def __init__(self, split="train", size=None, seed=0, clutter=False, return_masks=False):
-        if split not in SPLITS:
+        if not isinstance(split, str) or split not in SPLITS:
             raise ValueError(f"Glyphs: unknown split {split!r}, expected 'train' or 'test'")
         size = SIZES[split] if size is None else size
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 0 < size < 1 << 32:
-            raise ValueError(f"Glyphs: size is {size!r}, expected a whole number of images, 1 or more")
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 0 < size <= MOST:
+            raise ValueError(f"Glyphs: size is {size!r}, expected a whole number of images, 1 to {MOST:,}")
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
             raise ValueError(f"Glyphs: seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
         clutter, seed = bool(clutter), int(seed)

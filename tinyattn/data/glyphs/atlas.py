@@ -8,12 +8,17 @@ parabola (a quadratic Bézier segment). Licences: the files in ``licenses/``. Th
 Source: Apple's TrueType Reference Manual, chapter "Digitizing Letterform Designs".
 """
 import functools
+import hashlib
+import io
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
+from ..opening import open_file
+
 ATLAS_FILE = pathlib.Path(__file__).with_name("atlas.npz")
+ATLAS_SHA256 = "5380f37830a6f120de4658264c478bbec2318760f31aa245e0c038432290df0a"
 
 
 class Outline(NamedTuple):
@@ -25,8 +30,16 @@ class Outline(NamedTuple):
 
 @functools.cache
 def load_outlines():
-    """All outlines of the atlas: a dict (face name, character) → `Outline`."""
-    with np.load(ATLAS_FILE) as arrays:
+    """All outlines of the atlas: a dict (face name, character) → `Outline`. RuntimeError where the shipped file is damaged."""
+    try:
+        with open_file(ATLAS_FILE, "the atlas of outlines") as file:
+            data = file.read(1 << 20)
+    except OSError as error:
+        raise RuntimeError(f"{error}; the file is part of TinyAttn: install it again") from error
+    if hashlib.sha256(data).hexdigest() != ATLAS_SHA256:  # before its headers are believed
+        raise RuntimeError(f"{ATLAS_FILE} is damaged: its checksum is not the one it was made with; the file is part of "
+                           "TinyAttn: install it again")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         characters, faces = str(arrays["characters"]), [str(name) for name in arrays["faces"]]
         steps = np.stack([arrays["dx"], arrays["dy"]], 1).astype(np.int64)          # (P, 2)
         on_curve = np.unpackbits(arrays["on_curve"])[:len(steps)].astype(bool)

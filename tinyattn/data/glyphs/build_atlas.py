@@ -83,7 +83,8 @@ def main(arguments=None):
     file = parser.parse_args(arguments).file
     logging.getLogger("fontTools").setLevel(logging.ERROR)      # it doubts the dates in the Computer Modern files
     np.savez_compressed(file, **build())
-    print(f"{file}: {len(FACES)} typefaces × {len(CHARACTERS)} characters, {file.stat().st_size:,} bytes")
+    print(f"{file}: {len(FACES)} typefaces × {len(CHARACTERS)} characters, {file.stat().st_size:,} bytes; "
+          f"ATLAS_SHA256 = {hashlib.sha256(file.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":
