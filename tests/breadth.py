@@ -1,4 +1,4 @@
-"""How much of PyTorch's core is here, and how true: every function and layer on the samples that PyTorch's developers wrote.
+"""How much of PyTorch's core is here, and how true: every function, layer and optimizer on the samples that PyTorch's developers wrote.
 
     python tests/breadth.py [NAME …] [--rung reference] [--every N] [--details]
 
@@ -54,7 +54,7 @@ def refused(checks):
 
 
 def rows(names, every):
-    """(kind, title, counts, problems) of every function and layer asked for."""
+    """(kind, title, counts, problems) of every function, layer and optimizer asked for."""
     for title, (name, op) in T.OPERATIONS.items():
         if not names or name in names:
             samples = T.samples(op)[::every]
@@ -68,6 +68,12 @@ def rows(names, every):
             bad = T.bad_layers(info) if info.module_error_inputs_func else []
             more, worse = refused([lambda s=s: T.is_layer_answered(info, s) for s in bad])
             yield "layers", name, done + more, wrong + worse
+    for name, info in T.OPTIMIZERS.items():
+        if not names or name in names:
+            done, wrong = tried([lambda s=s: T.check_optimizer(info, s) for s in T.optimizer_samples(info)[::every]])
+            more, worse = refused([lambda s=s: T.optimizer_is_answered(info, s)
+                                   for s in info.optim_error_inputs_func("cpu", T.torch.float64)])
+            yield "optimizers", name, done + more, wrong + worse
 
 
 def main():

@@ -6,12 +6,14 @@ options, empty and 0-d tensors) and inputs that must be refused; `module_db` the
 mean to have (complex numbers, sparse layouts) are left out by `out_of_scope`, with the reason, and counted.
 """
 import collections
+from unittest import mock
 
 import numpy as np
 import torch
 from answers import is_ours
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
+from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db
 
 import tinyattn as ta
 import tinyattn.nn.functional as F
@@ -35,6 +37,7 @@ OPERATIONS = {f"{name} {op.variant_test_name}".strip(): (name, op)
               for name, key in [(n, n) for n in FUNCTIONS] + [(n, f"nn.functional.{n}") for n in NETWORK] + [("getitem", "__getitem__")]
               for op in BY_NAME[key] if op.variant_test_name not in ("without_cudnn", "complex")}
 LAYERS = {info.name: info for info in module_db if hasattr(ta.nn, info.name.removeprefix("nn."))}
+OPTIMIZERS = {info.name: info for info in optim_db if hasattr(ta.optim, info.name)}
 
 CALLS = {
     "where": lambda x, condition, other, **options: ta.where(condition, x, other, **options),
@@ -283,3 +286,83 @@ def check_layer(info, sample, training):
     done = compare_all(made, expected, leaves, random, second=False)
     theirs.load_state_dict({k: torch.from_numpy(np.array(v.data)) for k, v in ours.state_dict().items()})
     return done
+
+
+SHAPES = {"Muon": [(5, 3), (3, 7), (4, 4), (1, 6)]}
+"""Of the parameters that an optimizer's samples are run with, where not all of these will do: (7,), (5, 3), (2, 3, 4), ()."""
+
+
+def newton_schulz(x, coefficients, steps, eps):
+    """The rounds of Muon as its authors write them, in float64: PyTorch computes them in bfloat16, to two digits."""
+    a, b, c = coefficients
+    wide = x.double() if x.shape[0] <= x.shape[1] else x.double().T
+    wide = wide / wide.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = wide @ wide.T
+        wide = a * wide + (b * gram + c * gram @ gram) @ wide
+    return wide if x.shape[0] <= x.shape[1] else wide.T
+
+
+def parameter_pairs(shapes, seed=0):
+    """Equal parameters in float64, ours and PyTorch's."""
+    random = np.random.default_rng(seed)
+    arrays = [np.asarray(random.normal(size=shape)) for shape in shapes]
+    return [ta.nn.Parameter(a.copy()) for a in arrays], [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in arrays]
+
+
+def descend(ours, theirs, one, other, steps, tolerance, seed=1, plans=()):
+    """Step two optimizers side by side, down a noisy slope; now and then a parameter has no gradient. AssertionError at a difference."""
+    random = np.random.default_rng(seed)
+    with mock.patch("torch.optim._muon._zeropower_via_newtonschulz", newton_schulz):
+        for step in range(steps):
+            for i, (p, q) in enumerate(zip(ours, theirs)):
+                slope = random.normal(size=p.shape) + 0.3 * q.detach().numpy()
+                missing = (step + i) % 7 == 3
+                p.grad, q.grad = (None, None) if missing else (ta.Tensor(np.array(slope)), torch.from_numpy(np.array(slope)))
+            one.step()
+            other.step()
+            for plan in plans:
+                plan.step()
+            for i, (p, q) in enumerate(zip(ours, theirs)):
+                compare(p, q, tolerance, f"parameter {i} after step {step + 1}")
+
+
+def optimizer_samples(info):
+    """PyTorch's samples of one optimizer: its options."""
+    return list(info.optim_inputs_func("cpu"))
+
+
+def check_optimizer(info, sample, steps=50, tolerance=1e-12):
+    """Both optimizers take the same steps from the same start. A Tensor as rate is made float64, or PyTorch would compute with it in float32."""
+    given = {k: v.double() if isinstance(v, torch.Tensor) else v for k, v in sample.kwargs.items()}
+    options = convert(given)
+    ours, theirs = parameter_pairs(SHAPES.get(info.name, [(7,), (5, 3), (2, 3, 4), ()]))
+    one, other = getattr(ta.optim, info.name)(ours, **options), info.optim_cls(theirs, **given)
+    descend(ours, theirs, one, other, steps, tolerance)
+    return {"values"}
+
+
+def optimizer_is_answered(info, bad):
+    """What is wrong with our answer to bad options or parameters: "" if they are refused in our own words."""
+    given, made = bad.optimizer_error_input, {}
+
+    def own(value):  # the same tensor every time it is met
+        if isinstance(value, torch.Tensor):
+            if id(value) not in made:
+                made[id(value)] = convert(value)
+                made[id(value)].grad = None if value.grad is None else convert(value.grad)
+            return made[id(value)]
+        if isinstance(value, dict):
+            return {k: own(v) for k, v in value.items()}
+        return type(value)(own(v) for v in value) if isinstance(value, (list, tuple)) else value
+
+    params = [ta.nn.Parameter(np.ones((2, 3)))] if given.params is None else own(given.params)
+    try:
+        optimizer = getattr(ta.optim, info.name)(params, **own(given.kwargs))
+        if bad.error_on == OptimizerErrorEnum.STEP_ERROR:
+            optimizer.step()
+    except OutOfScope:
+        raise
+    except Exception as error:
+        return "" if is_ours(error) else f"bare {type(error).__name__}: {error}"
+    return f"accepted: {given.desc}"

@@ -1,58 +1,71 @@
 """One step of an optimizer in a single pass over memory: each parameter and its state are read and written once.
 
 The formulas are in `reference.optimizer`; here numbers that do not change over the array are worked out first, in
-float64, and handed over in an array of the parameters' dtype.
+float64, and handed over in an array of the parameters' dtype. `sign` is 1, or −1 to go uphill.
 """
+import functools
+import math
+
 import numpy as np
 
 from ..reference import optimizer as spec
 from ..reference.optimizer import __all__
-from .jit import part
+from .array import empty
+from .elementwise import mul
+from .jit import part, specialize
 from .launch import launch
 from .loops import BLOCK, blocks
+from .mathfun import maximum_, minimum_
+from .matmul import matmul
 
+
+# ---- stochastic gradient descent -----------------------------------------------------------------------------------
 
 @part
 def _plain_sgd_body(t, numbers, p, g):
-    lr, weight_decay = numbers[0], numbers[1]
+    lr, weight_decay, sign = numbers[0], numbers[1], numbers[2]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
     p, g = p[begin:end], g[begin:end]
     for i in range(p.size):
-        p[i] -= lr * (g[i] + weight_decay * p[i])
+        p[i] -= lr * (sign * g[i] + weight_decay * p[i])
 
 
 @part
 def _sgd_body(t, numbers, p, g, b):
     lr, weight_decay, keep, take, of_g, of_b = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    sign = numbers[6]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
     p, g, b = p[begin:end], g[begin:end], b[begin:end]
     for i in range(p.size):
-        slope = g[i] + weight_decay * p[i]
+        slope = sign * g[i] + weight_decay * p[i]
         velocity = keep * b[i] + take * slope
         b[i] = velocity
         p[i] -= lr * (of_g * slope + of_b * velocity)
 
 
-def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, first):
+def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, first, maximize=False):
+    sign = -1 if maximize else 1
     if momentum_buffer is None:
-        launch(_plain_sgd_body, blocks(p.size), np.array([lr[0], weight_decay], p.dtype), p, g)
+        launch(_plain_sgd_body, blocks(p.size), np.array([lr[0], weight_decay, sign], p.dtype), p, g)
         return
     if first:
         momentum_buffer[...] = 0  # 0 · b would keep a NaN that was there
     keep, take = (0, 1) if first else (momentum, 1 - dampening)
     of_g, of_b = (1, momentum) if nesterov else (0, 1)
-    numbers = np.array([lr[0], weight_decay, keep, take, of_g, of_b], p.dtype)
+    numbers = np.array([lr[0], weight_decay, keep, take, of_g, of_b, sign], p.dtype)
     launch(_sgd_body, blocks(p.size), numbers, p, g, momentum_buffer)
 
+
+# ---- Adam ----------------------------------------------------------------------------------------------------------
 
 @part
 def _adam_body(t, numbers, p, g, m, v):
     shrink, decay, rate = numbers[0], numbers[1], numbers[2]
-    take1, keep2, take2, scale2, eps = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
+    take1, keep2, take2, scale2, eps, sign = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
     begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
     p, g, m, v = p[begin:end], g[begin:end], m[begin:end], v[begin:end]
     for i in range(p.size):
-        slope = g[i] + decay * p[i]
+        slope = sign * g[i] + decay * p[i]
         first = m[i] + take1 * (slope - m[i])
         second = keep2 * v[i] + take2 * slope * slope
         m[i] = first
@@ -60,7 +73,24 @@ def _adam_body(t, numbers, p, g, m, v):
         p[i] = shrink * p[i] - rate * first / (np.sqrt(second) * scale2 + eps)
 
 
-def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled):
+@part
+def _amsgrad_body(t, numbers, p, g, m, v, v_max):
+    shrink, decay, rate = numbers[0], numbers[1], numbers[2]
+    take1, keep2, take2, scale2, eps, sign = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
+    p, g, m, v, v_max = p[begin:end], g[begin:end], m[begin:end], v[begin:end], v_max[begin:end]
+    for i in range(p.size):
+        slope = sign * g[i] + decay * p[i]
+        first = m[i] + take1 * (slope - m[i])
+        second = keep2 * v[i] + take2 * slope * slope
+        m[i] = first
+        v[i] = second
+        largest = maximum_(v_max[i], second)
+        v_max[i] = largest
+        p[i] = shrink * p[i] - rate * first / (np.sqrt(largest) * scale2 + eps)
+
+
+def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled, maximize=False, v_max=None):
     t, rate = float(step[0]), float(lr[0])
     numbers = np.array([
         1 - rate * weight_decay if decoupled else 1,
@@ -69,9 +99,117 @@ def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled):
         1 - beta1, beta2, 1 - beta2,
         (1 - beta2 ** t) ** -0.5,
         eps,
+        -1 if maximize else 1,
     ], p.dtype)
-    launch(_adam_body, blocks(p.size), numbers, p, g, m, v)
+    if v_max is None:
+        launch(_adam_body, blocks(p.size), numbers, p, g, m, v)
+    else:
+        launch(_amsgrad_body, blocks(p.size), numbers, p, g, m, v, v_max)
 
+
+# ---- RMSprop and Lion ----------------------------------------------------------------------------------------------
+
+def _rmsprop(t, numbers, p, g, v, a, b):
+    """One loop for all kinds: a is read only if CENTERED, b only with MOMENTUM, and v stands in their place otherwise."""
+    lr, weight_decay, keep, take, eps = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    momentum, sign, zero = numbers[5], numbers[6], numbers[7]
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
+    p, g, v, a, b = p[begin:end], g[begin:end], v[begin:end], a[begin:end], b[begin:end]
+    for i in range(p.size):
+        slope = sign * g[i] + weight_decay * p[i]
+        second = keep * v[i] + take * slope * slope
+        v[i] = second
+        if CENTERED:
+            first = a[i] + take * (slope - a[i])
+            a[i] = first
+            second = maximum_(second - first * first, zero)
+        d = slope / (np.sqrt(second) + eps)
+        if MOMENTUM:
+            d = momentum * b[i] + d
+            b[i] = d
+        p[i] -= lr * d
+
+
+@functools.cache
+def _rmsprop_body(centered, momentum):
+    name = "rmsprop" + "_centered" * centered + "_momentum" * momentum
+    return specialize(_rmsprop, name, part, CENTERED=centered, MOMENTUM=momentum)
+
+
+def rmsprop_step(p, g, square_avg, grad_avg, momentum_buffer, lr, alpha, eps, weight_decay, momentum, maximize=False):
+    numbers = np.array([lr[0], weight_decay, alpha, 1 - alpha, eps, momentum, -1 if maximize else 1, 0], p.dtype)
+    centered, heavy = grad_avg is not None, momentum_buffer is not None
+    launch(_rmsprop_body(centered, heavy), blocks(p.size), numbers, p, g, square_avg, grad_avg if centered else square_avg,
+           momentum_buffer if heavy else square_avg)
+
+
+@part
+def _lion_body(t, numbers, p, g, m):
+    shrink, lr, take1, take2, sign, one = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
+    p, g, m = p[begin:end], g[begin:end], m[begin:end]
+    for i in range(p.size):
+        change = sign * g[i] - m[i]
+        c = m[i] + take1 * change
+        direction = one if c > 0 else -one if c < 0 else c  # 0, or a NaN, which must stay
+        m[i] += take2 * change
+        p[i] = shrink * p[i] - lr * direction
+
+
+def lion_step(p, g, m, lr, beta1, beta2, weight_decay, maximize=False):
+    numbers = np.array([1 - float(lr[0]) * weight_decay, lr[0], 1 - beta1, 1 - beta2, -1 if maximize else 1, 1], p.dtype)
+    launch(_lion_body, blocks(p.size), numbers, p, g, m)
+
+
+# ---- Muon ----------------------------------------------------------------------------------------------------------
+
+@part
+def _blend_body(t, numbers, x, y):
+    """y = numbers[0] · x + numbers[1] · y"""
+    of_x, of_y = numbers[0], numbers[1]
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, y.size)
+    x, y = x[begin:end], y[begin:end]
+    for i in range(y.size):
+        y[i] = of_x * x[i] + of_y * y[i]
+
+
+def _blend(of_x, x, of_y, y):
+    launch(_blend_body, blocks(y.size), np.array([of_x, of_y], y.dtype), x, y)
+
+
+def newton_schulz(x, coefficients, steps, eps):
+    a, b, c = coefficients
+    tall = x.shape[0] > x.shape[1]
+    x = mul(x, 1 / max(float(power_norm(x, 2)[0]), eps))
+    for _ in range(steps):
+        A = matmul(x, x, tall, not tall)
+        B = matmul(A, A)
+        _blend(b, A, c, B)
+        y = matmul(x, B) if tall else matmul(B, x)
+        _blend(a, x, 1, y)
+        x = y
+    return x
+
+
+@part
+def _momentum_body(t, numbers, g, b, u):
+    take, of_g, of_b = numbers[0], numbers[1], numbers[2]
+    begin, end = t * BLOCK, min((t + 1) * BLOCK, g.size)
+    g, b, u = g[begin:end], b[begin:end], u[begin:end]
+    for i in range(g.size):
+        velocity = b[i] + take * (g[i] - b[i])
+        b[i] = velocity
+        u[i] = of_g * g[i] + of_b * velocity
+
+
+def muon_step(p, g, momentum_buffer, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, scale):
+    u, rate = empty(p.shape, p.dtype), float(lr[0])
+    of_g, of_b = (1 - momentum, momentum) if nesterov else (0, 1)
+    launch(_momentum_body, blocks(p.size), np.array([1 - momentum, of_g, of_b], p.dtype), g, momentum_buffer, u)
+    _blend(-rate * scale, newton_schulz(u, ns_coefficients, ns_steps, eps), 1 - rate * weight_decay, p)
+
+
+# ---- averages and norms --------------------------------------------------------------------------------------------
 
 @part
 def _lerp_body(t, weight, average, p):
@@ -86,5 +224,65 @@ def lerp_step(average, p, weight):
     launch(_lerp_body, blocks(p.size), np.array([weight], p.dtype), average, p)
 
 
-for _function in (sgd_step, adam_step, lerp_step):
+def _sum_body(t, order, x, sums):
+    """sums[t] = Σ f(x, order) over block t, in float64."""
+    power, total = order[0], np.float64(0)
+    x = x[t * BLOCK:min((t + 1) * BLOCK, x.size)]
+    for i in range(x.size):
+        total += f(np.float64(x[i]), power)
+    sums[t] = total
+
+
+def _extreme_body(t, order, x, ends):
+    """ends[t] = the largest (or smallest) |x| of block t."""
+    x = x[t * BLOCK:min((t + 1) * BLOCK, x.size)]
+    best = abs(x[0])
+    for i in range(1, x.size):
+        best = f(best, abs(x[i]))
+    ends[t] = best
+
+
+@part
+def _square(x, power):
+    return x * x
+
+
+@part
+def _size(x, power):
+    return abs(x)
+
+
+@part
+def _power(x, power):
+    return abs(x) ** power
+
+
+@part
+def _present(x, power):
+    return np.float64(1) if x != 0 else np.float64(0)
+
+
+@functools.cache
+def _norm_body(order):
+    """The body for p = 2, 1, 0, ±∞ (the name of its loop), or another p."""
+    if order in ("largest", "smallest"):
+        return specialize(_extreme_body, order, part, f=maximum_ if order == "largest" else minimum_)
+    f = {2: _square, 1: _size, 0: _present}.get(order, _power)
+    return specialize(_sum_body, "sum" + f.__name__, part, f=f)
+
+
+def power_norm(x, order):
+    if x.size == 0:
+        return np.zeros(1)
+    kind = order if order in (0, 1, 2) else ("largest" if order > 0 else "smallest") if math.isinf(order) else "p"
+    found = np.empty(blocks(x.size))
+    launch(_norm_body(kind), blocks(x.size), np.array([order], np.float64), x, found)
+    if math.isinf(order):
+        return np.array([found.max() if order > 0 else found.min()])
+    total = np.add.reduce(found)
+    with np.errstate(all="ignore"):
+        return np.array([total if order in (0, 1) else total ** (1 / np.float64(order))])
+
+
+for _function in (sgd_step, adam_step, rmsprop_step, lion_step, muon_step, newton_schulz, lerp_step, power_norm):
     _function.__doc__ = getattr(spec, _function.__name__).__doc__

@@ -16,13 +16,23 @@ MAKERS = {
     "Nesterov": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True),
     "Adam": lambda ps: optim.Adam(ps, lr=0.05, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.01),
     "AdamW": lambda ps: optim.AdamW(ps, lr=0.05, weight_decay=0.1),
+    "AMSGrad": lambda ps: optim.Adam(ps, lr=0.05, betas=(0.9, 0.9), amsgrad=True),
+    "RMSprop": lambda ps: optim.RMSprop(ps, lr=0.05, alpha=0.9, weight_decay=0.01, momentum=0.5, centered=True),
+    "Lion": lambda ps: optim.Lion(ps, lr=0.01, weight_decay=0.1),
 }
 SCHEDULES = {
     "ConstantLR": lambda o: optim.ConstantLR(o),
+    "LinearLR": lambda o: optim.LinearLR(o, 0.25, total_iters=4),
+    "ExponentialLR": lambda o: optim.ExponentialLR(o, 0.9),
+    "MultiStepLR": lambda o: optim.MultiStepLR(o, [2, 6, 6]),
+    "PolynomialLR": lambda o: optim.PolynomialLR(o, 8, 2.0),
+    "CosineAnnealingWarmRestarts": lambda o: optim.CosineAnnealingWarmRestarts(o, 2, 2),
+    "SequentialLR": lambda o: optim.SequentialLR(o, [optim.LinearLR(o), optim.ExponentialLR(o, 0.8), optim.StepLR(o, 2)], [3, 6]),
+    "ChainedScheduler": lambda o: optim.ChainedScheduler([optim.ConstantLR(o), optim.ExponentialLR(o, 0.8)]),
     "LambdaLR": lambda o: optim.LambdaLR(o, lambda t: 1 / (1 + t)),
     "StepLR": lambda o: optim.StepLR(o, 3, gamma=0.5),
     "CosineAnnealingLR": lambda o: optim.CosineAnnealingLR(o, 12, eta_min=0.001),
-    "OneCycleLR": lambda o: optim.OneCycleLR(o, 0.3, 12),
+    "OneCycleLR": lambda o: optim.OneCycleLR(o, 0.3, 12, cycle_momentum=False),
     "LinearWarmupCosine": lambda o: optim.LinearWarmupCosine(o, 12, 4),
 }
 
@@ -47,7 +57,7 @@ def step(optimizer, ps, t=0, power=4):
 
 def by_hand(name, p, steps):
     """The textbook's rule for `steps` steps, in float64."""
-    m = v = np.zeros_like(p)
+    m = v = w = b = np.zeros_like(p)
     for t in range(1, steps + 1):
         g = p ** 3
         if name in ("SGD", "momentum", "Nesterov"):
@@ -55,14 +65,23 @@ def by_hand(name, p, steps):
             g = g + decay * p
             m = g if t == 1 else mu * m + (1 - tau) * g
             p = p - 0.1 * (g if mu == 0 else g + mu * m if name == "Nesterov" else m)
+        elif name == "RMSprop":
+            g = g + 0.01 * p
+            v, m = 0.9 * v + 0.1 * g * g, 0.9 * m + 0.1 * g
+            b = 0.5 * b + g / (np.sqrt(v - m * m) + 1e-8)
+            p = p - 0.05 * b
+        elif name == "Lion":
+            c, m = 0.9 * m + 0.1 * g, 0.99 * m + 0.01 * g
+            p = p - 0.01 * (np.sign(c) + 0.1 * p)
         else:
-            (b1, b2), eps, decay = ((0.8, 0.9), 1e-6, 0.01) if name == "Adam" else ((0.9, 0.999), 1e-8, 0.1)
+            (b1, b2), eps, decay = {"Adam": ((0.8, 0.9), 1e-6, 0.01), "AdamW": ((0.9, 0.999), 1e-8, 0.1), "AMSGrad": ((0.9, 0.9), 1e-8, 0)}[name]
             if name == "Adam":
                 g = g + decay * p
             else:
                 p = p - 0.05 * decay * p
             m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
-            p = p - 0.05 * (m / (1 - b1 ** t)) / (np.sqrt(v / (1 - b2 ** t)) + eps)
+            w = np.maximum(v, w) if name == "AMSGrad" else v
+            p = p - 0.05 * (m / (1 - b1 ** t)) / (np.sqrt(w / (1 - b2 ** t)) + eps)
     return p
 
 
@@ -142,6 +161,66 @@ def test_gradients_that_do_not_fit_are_refused():
         assert np.array_equal(a.data, before)
 
 
+def test_a_closure_computes_the_loss():
+    a, _, _ = parameters(np.float64)
+    optimizer, calls = optim.SGD([a], lr=0.1), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (a * a).sum()
+        loss.backward()
+        calls.append(loss)
+        return loss
+    before = a.data.copy()
+    with ta.no_grad():                                                               # the closure records all the same
+        assert optimizer.step(closure) is calls[0] and len(calls) == 1
+    np.testing.assert_allclose(a.data, 0.8 * before)
+    assert optimizer.step() is None
+
+
+def test_gradients_can_stay_as_zeros():
+    a, b, _ = parameters()
+    optimizer = optim.SGD([a, b], lr=0.1)
+    (a * a).sum().backward(create_graph=True)
+    kept = a.grad.data
+    optimizer.zero_grad(set_to_none=False)
+    assert a.grad.data is kept and not kept.any() and a.grad.is_leaf and b.grad is None
+    optimizer.zero_grad()
+    assert a.grad is None
+
+
+def test_parameters_may_have_names():
+    net = nn.Linear(3, 2)
+    optimizer = optim.AdamW(net.named_parameters())
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"] and optimizer.param_groups[0]["params"][0] is net.weight
+    state = json.loads(json.dumps(optimizer.state_dict()))
+    assert state["param_groups"][0]["param_names"] == ["weight", "bias"]
+    optimizer.load_state_dict(state)
+    optim.AdamW(net.parameters()).load_state_dict(state)                             # by their order, as PyTorch
+    with pytest.raises(ValueError, match="some parameter groups have names and some have none"):
+        optimizer.add_param_group({"params": [nn.Parameter([1.0])]})
+    with pytest.raises(ValueError, match="1 of 2 parameters have names"):
+        optim.SGD([("a", nn.Parameter([1.0])), nn.Parameter([1.0])])
+
+
+def test_muon_makes_the_step_orthogonal():
+    """From the singular values 3 and 4 of a gradient, the rounds of (2, −1.5, 0.5) make 1 and 1: a step of lr along U·Vᵀ."""
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    p = nn.Parameter(np.zeros((2, 2)))
+    p.grad = ta.Tensor(turn @ np.diag([3.0, 4.0]))
+    optim.Muon([p], lr=0.1, weight_decay=0.0, ns_coefficients=(2.0, -1.5, 0.5), ns_steps=12).step()
+    np.testing.assert_allclose(p.data, -0.1 * turn, atol=1e-12)
+
+
+def test_a_steady_gradient_does_not_break_rmsprop():
+    p = nn.Parameter(np.ones(5, np.float32))
+    optimizer = optim.RMSprop([p], lr=1e-9, centered=True)
+    for _ in range(4000):                                                            # v − a² is 0, up to rounding
+        p.grad = ta.Tensor(np.full(5, 0.3, np.float32))
+        optimizer.step()
+    assert np.isfinite(p.data).all()
+
+
 # --- states -----------------------------------------------------------------------------------------------------------
 
 def run(optimizer, schedule, ps, steps, first=0):
@@ -165,7 +244,7 @@ def test_a_state_goes_on_to_the_bit(name, schedule):
     run(optimizer, plan, ps, 5, 5)                                                   # the state is a copy, not a view
     state["state"] = {i: {k: v.tolist() for k, v in slots.items()} for i, slots in state["state"].items()}
     loaded = json.loads(json.dumps(state))                                           # keys become strings, tuples lists
-    other = type(optimizer)(copies, lr=7.0)
+    other = type(optimizer)(copies, lr=7.0)          # the state brings the options along
     again = SCHEDULES[schedule](other)
     other.load_state_dict({k: loaded[k] for k in ("state", "param_groups")})
     again.load_state_dict(loaded["plan"])
@@ -205,6 +284,9 @@ def test_states_that_do_not_fit_change_nothing():
         (broken(state={0: {"step": 1}, 1: {"exp_avg": 1}}), "holds .'exp_avg'., expected"),
         (broken(state={0: {**slots[0], "momentum_buffer": slots[0]["exp_avg"]}}), "is it another optimizer's?"),
         (broken(state={0: slots[1]}), "exp_avg of parameter 0 has 4 elements, expected 6"),
+        (broken(param_groups=[{**good["param_groups"][0], "lr": -1.0}]), "lr must be at least 0, got -1"),
+        (broken(state={0: {"step": 1, "exp_avg": "a"}}), "exp_avg of parameter 0 is no array of numbers"),
+        (broken(state=[slots]), "\"state\" must be a dict"), (broken(param_groups={0: 1}), "\"param_groups\" must be a list of dicts"),
         (broken(state={1: slots[0]}), "exp_avg of parameter 1 has 6 elements, expected 4"),
     ]
     for state, words in wrong:
@@ -234,7 +316,7 @@ def test_a_converted_model_goes_on():
 # --- schedules --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name, expected", [
-    ("StepLR", [0.1] * 3 + [0.05] * 3 + [0.025] * 3), ("ConstantLR", [0.1] * 9), ("LambdaLR", [0.1 / (1 + t) for t in range(9)]),
+    ("StepLR", [0.1] * 3 + [0.05] * 3 + [0.025] * 3), ("ConstantLR", [0.1 / 3] * 5 + [0.1] * 4), ("LambdaLR", [0.1 / (1 + t) for t in range(9)]),
     ("CosineAnnealingLR", [0.001 + 0.099 * (1 + math.cos(math.pi * t / 12)) / 2 for t in range(9)]),
     ("LinearWarmupCosine", [0.02, 0.04, 0.06, 0.08] + [0.1 * (1 + math.cos(math.pi * t / 8)) / 2 for t in range(5)]),
 ])
@@ -253,12 +335,74 @@ def test_rates(name, expected):
 
 def test_one_cycle_rises_and_falls():
     optimizer = optim.SGD(parameters(), lr=123.0)
-    plan = optim.OneCycleLR(optimizer, 0.5, total_steps=100, pct_start=0.25, div_factor=10, final_div_factor=100)
+    plan = optim.OneCycleLR(optimizer, 0.5, total_steps=100, pct_start=0.25, div_factor=10, final_div_factor=100, cycle_momentum=False)
     rates = []
     for _ in range(100):
         rates.append(plan.get_last_lr()[0])
         plan.step()
-    assert rates[0] == pytest.approx(0.05) and max(rates) == rates[24] == pytest.approx(0.5) and rates[99] == pytest.approx(0.0005)
+    assert optimizer.param_groups[0]["momentum"] == 0 and rates[0] == pytest.approx(0.05) and max(rates) == rates[24] == pytest.approx(0.5) and rates[99] == pytest.approx(0.0005)
     assert all(np.diff(rates[:25]) > 0) and all(np.diff(rates[24:]) < 0)
-    plan.step()
-    assert plan.get_last_lr()[0] == pytest.approx(0.0005)                            # past the end it stays there
+    with pytest.raises(ValueError, match="step 101 is beyond the 100 steps"):
+        plan.step()
+
+
+def test_schedules_multiply_and_follow_a_rate_set_by_hand():
+    optimizer = optim.SGD(parameters(), lr=0.5)
+    one, two = optim.StepLR(optimizer, 2, 0.5), optim.ExponentialLR(optimizer, 0.9)
+    rates = []
+    for t in range(6):
+        rates.append(optimizer.param_groups[0]["lr"])
+        one.step()
+        two.step()
+    assert rates == pytest.approx([0.5 * 0.5 ** (t // 2) * 0.9 ** t for t in range(6)], rel=1e-12)
+    optimizer.param_groups[0]["lr"] *= 10
+    one.step()
+    two.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(5 * 0.5 ** 3 * 0.9 ** 7, rel=1e-12)
+
+
+def test_sequences_nest():
+    """A sequence in a sequence is the longer sequence. (PyTorch's inner one comes a step too early.)"""
+    def flat(o):
+        return optim.SequentialLR(o, [optim.ConstantLR(o, 0.5, 3), optim.LinearLR(o), optim.PolynomialLR(o, 30)], [4, 12])
+
+    def deep(o):
+        inner = optim.SequentialLR(o, [optim.ConstantLR(o, 0.5, 3), optim.LinearLR(o)], [4])
+        return optim.SequentialLR(o, [inner, optim.PolynomialLR(o, 30)], [12])
+
+    def other(o):
+        return optim.SequentialLR(o, [optim.ConstantLR(o, 0.5, 3), optim.SequentialLR(o, [optim.LinearLR(o), optim.PolynomialLR(o, 30)], [8])], [4])
+    rates = []
+    for make in (flat, deep, other):
+        plan = make(optim.SGD(parameters(), lr=1.0))
+        rates.append([plan.get_last_lr()[0]])
+        for _ in range(20):
+            plan.step()
+            rates[-1].append(plan.get_last_lr()[0])
+    assert rates[0] == rates[1] == rates[2] and rates[0][:6] == [0.5, 0.5, 0.5, 1.0, 1 / 3, pytest.approx(1 / 3 + 2 / 15)] and rates[0][12] == 1
+
+
+def test_the_rate_falls_when_the_loss_does_not():
+    optimizer = optim.SGD(parameters(), lr=1.0)
+    plan, rates = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, cooldown=1, min_lr=0.2), []
+    for loss in (3.0, 2.0, ta.tensor(2.0), 2.0, 2.0, 2.0, 2.0, 1.0, float("nan"), 5.0, 5.0, 5.0, 5.0):
+        plan.step(loss)
+        rates.append(plan.get_last_lr()[0])
+    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2]
+    other = optim.ReduceLROnPlateau(optimizer)
+    other.load_state_dict(json.loads(json.dumps(plan.state_dict())))
+    assert other.state_dict() == plan.state_dict()
+    with pytest.raises(ValueError, match="expected .'best', 'cooldown_counter'"):
+        other.load_state_dict({"best": 1})
+
+
+def test_a_schedule_goes_on_after_a_step():
+    optimizer = optim.SGD(parameters(), lr=0.5)
+    first = optim.StepLR(optimizer, 3)
+    for _ in range(4):
+        first.step()
+    again = optim.StepLR(optimizer, 3, last_epoch=4)
+    first.step()
+    assert again.last_epoch == 5 and again.get_last_lr() == first.get_last_lr() == [pytest.approx(0.05)]
+    with pytest.raises(ValueError, match="must hold an \"initial_lr\""):
+        optim.StepLR(optim.SGD(parameters()), 3, last_epoch=4)

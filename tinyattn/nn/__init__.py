@@ -1,5 +1,5 @@
 """Layers and models are built from here; names are PyTorch's. ``import tinyattn.nn.functional as F`` has the functions."""
-from . import functional, init
+from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d

@@ -1,8 +1,11 @@
-"""Optimizers and schedules, under PyTorch's names."""
+"""Optimizers, schedules and averages of weights, under PyTorch's names."""
+from . import lr_scheduler, swa_utils
 from .adam import Adam, AdamW
+from .lion import Lion
+from .lr_scheduler import *  # noqa: F401,F403
+from .muon import Muon
 from .optimizer import Optimizer
-from .schedule import (ConstantLR, CosineAnnealingLR, LambdaLR, LinearWarmupCosine, LRSchedule, OneCycleLR, StepLR)
+from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = ["Adam", "AdamW", "ConstantLR", "CosineAnnealingLR", "LambdaLR", "LinearWarmupCosine", "LRSchedule", "OneCycleLR",
-           "Optimizer", "SGD", "StepLR"]
+__all__ = ["Adam", "AdamW", "Lion", "Muon", "Optimizer", "RMSprop", "SGD", "lr_scheduler", "swa_utils", *lr_scheduler.__all__]

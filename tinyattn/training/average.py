@@ -12,34 +12,30 @@ import contextlib
 
 import numpy as np
 
-from tinyattn import kernels
+from ..optim.swa_utils import AveragedModel, lerp_
 
 
 class Average:
     """The exponential average of a model's weights and buffers. `update` after every optimizer step."""
 
     def __init__(self, model, decay):
-        self._model = model
-        self._average = {name: np.array(tensor.data, order="C") for name, tensor in model.state_dict().items()}
-        self._decay, self._step = decay, 0
+        self._model, self._decay = model, decay
+        self._averaged = AveragedModel(model, multi_avg_fn=self._move, use_buffers=True)
+        self._averaged.n_averaged.data[...] = 1  # the first weights count as the first step of the average
+
+    def _move(self, averaged, current, steps):
+        integers = not averaged[0].is_floating_point()
+        lerp_(averaged, current, 1.0 if integers else 1.0 - min(self._decay, (1 + int(steps)) / (10 + int(steps))))
 
     def update(self):
         """Move the average towards the model as it is now."""
-        self._step += 1
-        weight = 1.0 - min(self._decay, (1 + self._step) / (10 + self._step))
-        rung = kernels.rung()
-        for name, tensor in self._model.state_dict().items():
-            average, now = self._average[name], tensor.data
-            if average.dtype.kind == "f":
-                rung.lerp_step(average.reshape(-1), np.ascontiguousarray(now).reshape(-1), weight)
-            else:
-                average[...] = now
+        self._averaged.update_parameters(self._model)
 
     @contextlib.contextmanager
     def applied(self):
         """``with average.applied():`` the model computes with the averaged weights; afterwards with its own again."""
         own = {name: tensor.data.copy() for name, tensor in self._model.state_dict().items()}
-        self._model.load_state_dict(self._average)
+        self._model.load_state_dict(self._averaged.module.state_dict())
         try:
             yield
         finally:
@@ -47,10 +43,10 @@ class Average:
 
     def state_dict(self):
         """The averaged arrays and the number of updates."""
-        return {"step": self._step, "weights": dict(self._average)}
+        weights = {name: np.array(tensor.data, order="C") for name, tensor in self._averaged.module.state_dict().items()}
+        return {"step": int(self._averaged.n_averaged.data) - 1, "weights": weights}
 
     def load_state_dict(self, state):
         """Go on from `state`."""
-        self._step = state["step"]
-        for name, value in state["weights"].items():
-            self._average[name][...] = value
+        self._averaged.n_averaged.data[...] = state["step"] + 1
+        self._averaged.module.load_state_dict(state["weights"])

@@ -116,7 +116,8 @@ def build_schedule(config, optimizer, steps):
     step:     a tenth of it after half of the run, a hundredth after three quarters.
     """
     if config.schedule == "onecycle":
-        return ta.optim.OneCycleLR(optimizer, config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10)
+        return ta.optim.OneCycleLR(optimizer, config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10,
+                                   cycle_momentum=False)
     if config.schedule == "cosine":
         return ta.optim.CosineAnnealingLR(optimizer, T_max=steps)
     if config.schedule == "step":
