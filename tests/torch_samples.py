@@ -22,7 +22,9 @@ FUNCTIONS = """abs add all amax amin any arange argmax argmin cat ceil chunk cla
 flatten flip floor full gather ge gt index_select isfinite isnan le log log1p logical_and logical_not logical_or lt masked_fill
 matmul max maximum mean min minimum mul ne neg ones ones_like permute pow prod randn reciprocal repeat reshape round rsqrt
 sigmoid sign sin sort split sqrt square squeeze stack std sub sum tanh topk transpose tril triu unsqueeze var view where zeros
-zeros_like softmax log_softmax""".split()
+zeros_like softmax log_softmax
+argsort bmm broadcast_to contiguous diagonal dot expand_as masked_select mm movedim mv narrow outer ravel reshape_as scatter scatter_add
+select t tile unbind unflatten view_as""".split()
 """Of `ta` and the Tensor's methods."""
 
 NETWORK = """relu leaky_relu elu gelu silu softplus linear conv1d conv2d conv_transpose2d max_pool2d avg_pool2d adaptive_avg_pool2d

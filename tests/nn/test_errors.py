@@ -153,7 +153,7 @@ CASES = [
      "MultiheadAttention: dropout must be between 0 and 1, got 2"),
     (lambda: mha(x(3, 2, 7), TOKENS, TOKENS), ValueError,
      "query has shape (3, 2, 7), expected (T, N, 8), or (T, 8) for all three"),
-    (lambda: mha(TOKENS, x(4, 2, 8), x(5, 2, 8)), ValueError, "key and value must have one shape"),
+    (lambda: mha(TOKENS, x(4, 2, 8), x(5, 2, 8)), ValueError, "key and value must be equally many"),
     (lambda: mha(TOKENS, x(3, 1, 8), x(3, 1, 8)), ValueError, "the batch (axis 1 with batch_first=False) be the same"),
     (lambda: mha(TOKENS.data, TOKENS, TOKENS), TypeError, "query must be a Tensor, got ndarray"),
     (lambda: mha(attn_mask=x(2, 2)), ValueError, "attn_mask has shape (2, 2), expected (3, 3) or (4, 3, 3)"),

@@ -4,6 +4,8 @@ import math
 import numpy as np
 import pytest
 
+from answers import expect, is_ours
+
 import tinyattn as ta
 from tinyattn import kernels, nn
 from tinyattn.nn import init
@@ -156,3 +158,64 @@ def test_every_layer_draws_anew():
     assert init.xavier_normal_(p) is p and p.requires_grad and p.is_leaf and p.data.any()
     with pytest.raises(RuntimeError, match="changed in place"):                # the tape notices
         y.backward()
+
+
+# --- matrices with a structure ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("shape", [(30, 30), (20, 50), (50, 20), (8, 3, 3, 3), (40, 2, 3, 3), (1, 5), (5, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_orthogonal(shape, dtype):
+    tensor = ta.zeros(shape, dtype=dtype)
+    matrix = init.orthogonal_(tensor, 3.0).data.reshape(shape[0], -1)
+    product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(product, 9 * np.eye(len(product)), atol=1e-13 * 100 if dtype == np.float64 else 1e-5)
+
+
+def test_orthogonal_matrices_are_equally_likely():
+    """Haar's law: rotations and reflections alike, and every element with mean 0 and variance 1/n."""
+    drawn = np.stack([init.orthogonal_(ta.zeros(3, 3, dtype=np.float64)).data.copy() for _ in range(2000)])
+    assert 850 < (np.linalg.det(drawn) > 0).sum() < 1150
+    assert np.abs(drawn.mean(0)).max() < 0.06 and np.abs(drawn.var(0) - 1 / 3).max() < 0.03
+    assert np.abs((drawn ** 4).mean(0) - 3 / 15).max() < 0.03       # E x⁴ = 3 / (n (n + 2))
+
+
+def test_identities():
+    x = ta.randn(2, 4, 5, 6)
+    w = init.dirac_(ta.zeros(4, 4, 3, 3))
+    assert np.array_equal(nn.functional.conv2d(x, w, padding=1).data, x.data)
+    grouped = init.dirac_(ta.zeros(4, 2, 3, 3), groups=2)
+    assert np.array_equal(nn.functional.conv2d(x, grouped, padding=1, groups=2).data, x.data)
+    more = init.dirac_(ta.zeros(6, 4, 1)).data[..., 0]
+    assert np.array_equal(more, np.eye(6, 4)) and init.dirac_(ta.zeros(2, 2, 3, 4, 5)).data[1, 1, 1, 2, 2] == 1
+    assert np.array_equal(init.eye_(ta.ones(3, 5)).data, np.eye(3, 5))
+
+
+def test_sparse():
+    values = init.sparse_(ta.zeros(101, 400, dtype=np.float64), 0.25, std=2.0).data
+    assert ((values == 0).sum(0) == 26).all()                       # ⌈101 / 4⌉ in every column
+    rows = (values == 0).mean(1)
+    assert 0.15 < rows.min() and rows.max() < 0.37                  # and in every row by chance
+    assert values[values != 0].std() == pytest.approx(2, rel=0.03) and abs(values.mean()) < 0.05
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: init.orthogonal_(ta.zeros(3)), "expected at least two axes, got shape (3,)"),
+    (lambda: init.eye_(ta.zeros(3)), "eye_: expected a matrix, got shape (3,)"),
+    (lambda: init.dirac_(ta.zeros(3, 3)), "expected filters of three to five axes"),
+    (lambda: init.dirac_(ta.zeros(3, 3, 3), 2), "groups = 2 must divide the 3 filters"),
+    (lambda: init.sparse_(ta.zeros(3, 3), 1.5), "sparsity must be between 0 and 1"),
+    (lambda: init.sparse_(ta.zeros(3), 0.5), "sparse_: expected a matrix"),
+])
+def test_structures_refuse(call, words):
+    expect(call, ValueError, words)
+
+
+def test_any_value_anywhere():
+    for name, function in vars(init).items():
+        if name.endswith("_") and not name.startswith("_"):
+            for given in (None, "a", 3, ta.zeros(2, 2, dtype=np.int64), ta.zeros(()), ta.zeros(2, 0), ta.zeros(2, 2), [1.0], 1j):
+                for more in (None, "a", -1, [1], float("nan"), True, ta.zeros(2), 1j, 10 ** 30):
+                    try:
+                        function(given, more)
+                    except Exception as error:
+                        assert is_ours(error) or "positional argument" in str(error), f"{name}({given!r}, {more!r}): {error!r}"

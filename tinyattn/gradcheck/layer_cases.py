@@ -96,6 +96,7 @@ layer("AvgPool1d", lambda nn: nn.AvgPool1d(3, 2, 1, True, False), N(2, 2, 6))
 layer("AdaptiveAvgPool1d", lambda nn: nn.AdaptiveAvgPool1d(3), N(2, 2, 7))
 layer("AdaptiveMaxPool1d", lambda nn: nn.AdaptiveMaxPool1d(3), D(2, 2, 7))
 layer("Embedding", lambda nn: nn.Embedding(5, 3), I(5, 2, 4))
+layer("Embedding", lambda nn: nn.Embedding(5, 3, padding_idx=-1), I(4, 2, 4), label="padding")
 layer("Flatten", lambda nn: nn.Flatten(), N(2, 3, 2, 2))
 layer("Unflatten", lambda nn: nn.Unflatten(-1, (2, -1)), N(3, 6))
 layer("Identity", lambda nn: nn.Identity(3, of="anything"), N(2, 3))
@@ -115,6 +116,9 @@ layer("Sequential", lambda nn: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Line
 layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(6, 2), N(4, 2, 6), N(5, 2, 6), N(5, 2, 6))
 layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(4, 1, bias=False, batch_first=True), N(2, 3, 4), N(2, 5, 4), N(2, 5, 4),
       label="batch first")
+layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(6, 2, kdim=3, vdim=5), N(4, 2, 6), N(5, 2, 3), N(5, 2, 5), label="kdim, vdim")
+layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True), N(3, 4), N(2, 4), N(2, 4),
+      label="more keys, unbatched")
 
 # without a twin in PyTorch
 layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 3, stride=2), N(3, 2, 5, 5))

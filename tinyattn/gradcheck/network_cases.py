@@ -181,6 +181,7 @@ case(NAME, _attention(), N(2, 2, 3, 4), N(2, 2, 4, 4), N(2, 2, 4, 4), V([[True, 
 case(NAME, _attention(), N(2, 2, 3, 4), N(2, 2, 5, 4), N(2, 2, 5, 4), N(2, 1, 3, 5), label="learned mask")
 case(NAME, _attention(), N(2, 3, 4), N(2, 5, 4), N(2, 5, 4), const(N(2, 3, 5)), label="mask, no heads")
 case(NAME, _attention(), N(1, 2, 70, 16), N(1, 2, 130, 16), N(1, 2, 130, 16), label="several tiles")
+case(NAME, _attention(enable_gqa=True), N(2, 4, 3, 5), N(2, 2, 4, 5), N(2, 2, 4, 3), label="shared heads")
 case(NAME, _attention(is_causal=True), N(1, 1, 97, 8), N(1, 1, 97, 8), N(1, 1, 97, 8), label="several tiles, causal")
 
 

@@ -5,12 +5,14 @@ dying or exploding. (Glorot & Bengio, AISTATS 2010; He et al., arXiv:1502.01852.
 """
 import math
 
-from ..ops.arguments import float_argument, real, tensor_argument
+import numpy as np
+
+from ..ops.arguments import float_argument, probability, real, tensor_argument, whole
 from ..ops.random import rand, randn
 
 
 def _assign(tensor, values):
-    tensor_argument(tensor, "init", "tensor").data[...] = values
+    tensor_argument(tensor, "init", "tensor").data[...] = values  # unrecorded: first values have no history
     tensor._changed()
     return tensor
 
@@ -30,10 +32,11 @@ def fan_in_and_out(shape):
 
 def calculate_gain(nonlinearity, param=None):
     """The factor that undoes what a nonlinearity takes from the deviation. ValueError for an unknown name."""
-    if nonlinearity == "leaky_relu":
-        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
-    gains = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
-    if nonlinearity not in gains:
+    if isinstance(nonlinearity, str) and nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if param is None else real(param, "calculate_gain", "param")) ** 2))
+    gains = {**dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+                              "sigmoid"), 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
+    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}, expected one of {', '.join(gains)}, leaky_relu")
     return gains[nonlinearity]
 
@@ -47,12 +50,14 @@ def uniform_(tensor, a=0.0, b=1.0):
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with this mean and deviation."""
-    real(std, "normal_", "std", 0)
+    real(mean, "normal_", "mean"), real(std, "normal_", "std", 0)
     return _assign(tensor, mean + std * _drawn(randn, tensor, "normal_"))
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
     """Normal, drawn again until within [a, b]. ValueError where less than a hundredth of the draws would be."""
+    for name, value in (("mean", mean), ("a", a), ("b", b)):
+        real(value, "trunc_normal_", name)
     real(std, "trunc_normal_", "std", 0)
     below = [1 + math.erf((x - mean) / (max(std, 1e-30) * math.sqrt(2))) for x in (a, b)]   # twice the probabilities
     if below[1] - below[0] < 0.02:
@@ -67,7 +72,9 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
 
 def constant_(tensor, val):
     """One value everywhere."""
-    return _assign(tensor, val)
+    if tensor_argument(tensor, "constant_", "tensor").dtype.kind != "f":
+        return _assign(tensor, whole(val, "constant_", "val", -2 ** 31))
+    return _assign(tensor, val if isinstance(val, float) else real(val, "constant_", "val"))         # NaN is a value too
 
 
 def zeros_(tensor):
@@ -80,21 +87,79 @@ def ones_(tensor):
     return _assign(tensor, 1)
 
 
+def eye_(tensor):
+    """The identity, as far as the matrix reaches: a linear layer gives back what it is given."""
+    if tensor_argument(tensor, "eye_", "tensor").ndim != 2:
+        raise ValueError(f"eye_: expected a matrix, got shape {tensor.shape}")
+    return _assign(tensor, np.eye(*tensor.shape))
+
+
+def dirac_(tensor, groups=1):
+    """Filters (K, C, …) that are 1 in the middle from channel c to channel c, in each of `groups`: a convolution changes nothing."""
+    if tensor_argument(tensor, "dirac_", "tensor").ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: expected filters of three to five axes, got shape {tensor.shape}")
+    if tensor.shape[0] % whole(groups, "dirac_", "groups"):
+        raise ValueError(f"dirac_: groups = {groups} must divide the {tensor.shape[0]} filters")
+    values = np.zeros(tensor.shape)
+    each, middle = tensor.shape[0] // groups, tuple(n // 2 for n in tensor.shape[2:])
+    for group in range(groups):
+        for c in range(min(each, tensor.shape[1])):
+            values[(group * each + c, c, *middle)] = 1
+    return _assign(tensor, values)
+
+
+def orthogonal_(tensor, gain=1.0):
+    """gain · Q, with orthonormal rows (or columns, whichever are fewer), all such Q equally likely; further axes count as columns.
+
+    Q comes of normal vectors by Gram and Schmidt's method, each made orthogonal to those before it twice (once leaves an error
+    that grows). (Saxe et al., arXiv:1312.6120; Mezzadri, arXiv:math-ph/0609050; Giraud et al., Numer. Math. 101, 2005: twice is enough.)
+    """
+    if float_argument(tensor, "orthogonal_", "tensor").ndim < 2:
+        raise ValueError(f"orthogonal_: expected at least two axes, got shape {tensor.shape}")
+    gain, shape = real(gain, "orthogonal_", "gain"), (tensor.shape[0], math.prod(tensor.shape[1:]))
+    few, many = sorted(shape)
+    q = randn(few, many, dtype=np.float64).data                         # (few, many)
+    for i in range(few):
+        for _ in range(2):
+            shares = (q[:i] * q[i]).sum(1)                              # not @: its sums differ with the number of threads
+            q[i] -= (q[:i] * shares[:, None]).sum(0)
+        q[i] /= math.sqrt((q[i] * q[i]).sum())
+    return _assign(tensor, gain * (q if shape[0] <= shape[1] else q.T).reshape(tensor.shape))
+
+
+def sparse_(tensor, sparsity, std=0.01):
+    """Normal with mean 0, but in each column the share `sparsity` of the rows (rounded up), drawn at random, is 0.
+
+    (Martens, ICML 2010.)
+    """
+    if float_argument(tensor, "sparse_", "tensor").ndim != 2:
+        raise ValueError(f"sparse_: expected a matrix, got shape {tensor.shape}")
+    zeros = math.ceil(probability(sparsity, "sparse_", "sparsity") * tensor.shape[0])
+    real(std, "sparse_", "std", 0)
+    values = std * _drawn(randn, tensor, "sparse_")
+    values[np.argsort(_drawn(rand, tensor, "sparse_"), axis=0, kind="stable") < zeros] = 0    # ranks of random numbers: a permutation
+    return _assign(tensor, values)
+
+
 def xavier_uniform_(tensor, gain=1.0):
     """Uniform with deviation gain · √(2 / (fan_in + fan_out))."""
-    bound = gain * math.sqrt(6 / sum(fan_in_and_out(tensor.shape)))
+    bound = real(gain, "xavier_uniform_", "gain") * math.sqrt(6 / sum(_fans(tensor, "xavier_uniform_")))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor, gain=1.0):
     """Normal with deviation gain · √(2 / (fan_in + fan_out))."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fan_in_and_out(tensor.shape))))
+    return normal_(tensor, 0.0, real(gain, "xavier_normal_", "gain", 0) * math.sqrt(2 / sum(_fans(tensor, "xavier_normal_"))))
+
+
+def _fans(tensor, caller):
+    return fan_in_and_out(float_argument(tensor, caller, "tensor").shape)
 
 
 def _kaiming_deviation(tensor, a, mode, nonlinearity):
-    if mode not in ("fan_in", "fan_out"):
+    if not isinstance(mode, str) or mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming: mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan_in_and_out(tensor.shape)[mode == "fan_out"])
+    return calculate_gain(nonlinearity, a) / math.sqrt(_fans(tensor, "kaiming")[mode == "fan_out"])
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import float_argument, probability, real, same_dtype, tensor_argument
+from .arguments import flag, float_argument, probability, real, same_dtype, tensor_argument
 from .compare import where
 from .elementwise import exp
 from .random import dropout
@@ -80,12 +80,23 @@ def _additive_mask(mask, shape, dtype):
     return mask.expand(mask.shape[:-2] + shape[-2:])
 
 
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+def _shared(query, x, name):
+    """Keys or values with each head given to as many neighbouring heads of the query as there are to one of them."""
+    if query.ndim < 3 or x.ndim < 3 or not x.shape[-3] or query.shape[-3] % x.shape[-3]:
+        raise ValueError(f"scaled_dot_product_attention: with enable_gqa the heads of {name} {x.shape} must divide those of query {query.shape}; "
+                         "expected (…, heads, tokens, features)")
+    *batch, heads, S, D = x.shape
+    return x.unsqueeze(-3).expand(*batch, heads, query.shape[-3] // heads, S, D).reshape(*batch, query.shape[-3], S, D)
+
+
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
     """softmax(scale · Q Kᵀ + mask) V.  query (…, T, D), key (…, S, D), value (…, S, E) → (…, T, E)
 
     attn_mask   boolean (True: the key may be seen) or float (added to the scores), broadcastable to (…, T, S)
     is_causal   key j is seen by query i only where j ≤ i; not together with attn_mask
     scale       default 1/√D
+    enable_gqa  query (…, H, T, D) may have a multiple of the heads of key and value (…, H / g, S, D): g neighbours share each
+                (grouped queries, arXiv:2305.13245)
     A query that may see no key gets 0 (PyTorch's fused kernels do the same). ValueError for shapes that do not fit.
     """
     caller = "scaled_dot_product_attention"
@@ -94,6 +105,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
             raise ValueError(f"{caller}: {name} has shape {x.shape}, expected (…, tokens, features)")
     same_dtype(caller, query=query, key=key, value=value)
     probability(dropout_p, caller, "dropout_p")
+    flag(is_causal, caller, "is_causal")
+    if flag(enable_gqa, caller, "enable_gqa"):
+        key, value = (_shared(query, x, name) for name, x in (("key", key), ("value", value)))
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ValueError(f"{caller}: shapes do not fit: query {query.shape}, key {key.shape}, value {value.shape}; expected "
                          "(…, T, D), (…, S, D) and (…, S, E)")
@@ -115,5 +129,5 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         mask = mask.expand(batch + (T, S))
     mask = None if mask is None else mask.reshape((-1, mask.shape[-3] if batch else 1, T, S))
     q, k, v = (x.reshape(B, H, *x.shape[-2:]) for x in (q, k, v))
-    o = AttentionFunction.apply(q, k, v, mask, causal=bool(is_causal), scale=scale)
+    o = AttentionFunction.apply(q, k, v, mask, causal=is_causal, scale=scale)
     return o.reshape(batch + (T, E))

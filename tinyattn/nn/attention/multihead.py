@@ -2,7 +2,7 @@
 import numpy as np
 
 from ... import ops
-from ...ops.arguments import float_argument, probability, tensor_argument, whole
+from ...ops.arguments import flag, float_argument, probability, tensor_argument, whole
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -13,46 +13,73 @@ from ..module import Module, Parameter
 class MultiheadAttention(Module):
     """concat_h softmax(Q_h K_hᵀ / √d_h) V_h · W_o,  with Q = q W_q + b_q and so on, split into heads of d_h = E / heads.
 
-    Arguments and keys are PyTorch's: ``in_proj_weight`` (3E, E) holds W_q, W_k, W_v one below the other. Inputs are
-    (T, N, E), or (N, T, E) with ``batch_first=True``, or (T, E). Returns the output and, with ``need_weights``, the
-    attention weights: the mean over heads (N, T, S), or all (N, heads, T, S).
+    Arguments and keys are PyTorch's: ``in_proj_weight`` (3E, E) holds W_q, W_k, W_v one below the other; where keys or values have
+    other lengths than E (`kdim`, `vdim`), they are ``q_proj_weight`` (E, E), ``k_proj_weight`` (E, kdim), ``v_proj_weight`` (E, vdim).
+    Inputs are (T, N, E), or (N, T, E) with ``batch_first=True``, or (T, E). Returns the output and, with ``need_weights``, the
+    attention weights, after dropout: the mean over heads (N, T, S), or all (N, heads, T, S).
 
+    add_bias_kv       one more key and value, the trained ``bias_k`` and ``bias_v`` (1, 1, E), that every query sees
+    add_zero_attn     one more key and value of zeros: a query can attend to nothing
     attn_mask         (T, S) or (N·heads, T, S): boolean, True where a key is *not* to be seen, or float, added to the scores
     key_padding_mask  (N, S): likewise, the same for every query
-    is_causal         key j is seen by query i only where j ≤ i, whatever the masks allow besides
-    A query that may see no key gets weights of 0. ValueError for shapes that do not fit.
+    is_causal         key j is seen by query i only where j ≤ i, whatever the masks allow besides. (PyTorch takes it as a hint that
+                      attn_mask is that mask, and demands attn_mask beside it; here it may stand alone.)
+    A query that may see no key gets weights of 0 (in PyTorch NaN, with need_weights). ValueError for shapes that do not fit.
     """
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, batch_first=False):
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None,
+                 batch_first=False, device=None, dtype=None):
         super().__init__()
-        if whole(embed_dim, "MultiheadAttention", "embed_dim") % whole(num_heads, "MultiheadAttention", "num_heads"):
-            raise ValueError(f"MultiheadAttention: embed_dim = {embed_dim} must be divisible by num_heads = {num_heads}")
-        self.embed_dim, self.num_heads, self.batch_first = embed_dim, num_heads, batch_first
-        self.dropout = probability(dropout, "MultiheadAttention", "dropout")
-        self.in_proj_weight = Parameter(ops.creation.zeros(3 * embed_dim, embed_dim))
-        self.register_parameter("in_proj_bias", Parameter(ops.creation.zeros(3 * embed_dim)) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias)
-        init.xavier_uniform_(self.in_proj_weight)
+        caller = "MultiheadAttention"
+        if whole(embed_dim, caller, "embed_dim") % whole(num_heads, caller, "num_heads"):
+            raise ValueError(f"{caller}: embed_dim = {embed_dim} must be divisible by num_heads = {num_heads}")
+        self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
+        self.kdim, self.vdim = (embed_dim if n is None else whole(n, caller, name) for n, name in ((kdim, "kdim"), (vdim, "vdim")))
+        self.dropout, self.batch_first = probability(dropout, caller, "dropout"), flag(batch_first, caller, "batch_first")
+        self.add_zero_attn = flag(add_zero_attn, caller, "add_zero_attn")
+        flag(bias, caller, "bias"), flag(add_bias_kv, caller, "add_bias_kv")
+        made = {"device": "cpu" if device is None else device, "dtype": np.float32 if dtype is None else dtype}
+
+        def parameter(*shape):
+            return Parameter(ops.creation.zeros(*shape, **made))
+
+        joined = self.kdim == self.vdim == embed_dim
+        self.register_parameter("in_proj_weight", parameter(3 * embed_dim, embed_dim) if joined else None)
+        for name, length in (("q", embed_dim), ("k", self.kdim), ("v", self.vdim)):
+            self.register_parameter(f"{name}_proj_weight", None if joined else parameter(embed_dim, length))
+        self.register_parameter("in_proj_bias", parameter(3 * embed_dim) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias, **made)
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, parameter(1, 1, embed_dim) if add_bias_kv else None)
+        for weight in (self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight):
+            if weight is not None:
+                init.xavier_uniform_(weight)
+        if add_bias_kv:
+            init.xavier_normal_(self.bias_k)
+            init.xavier_normal_(self.bias_v)
         if bias:
             init.zeros_(self.out_proj.bias)
 
     def forward(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
                 average_attn_weights=True, is_causal=False):
         self._check(query, key, value)
+        for name, given in (("need_weights", need_weights), ("average_attn_weights", average_attn_weights), ("is_causal", is_causal)):
+            flag(given, "MultiheadAttention", name)
         single = query.ndim == 2
         if single:
             query, key, value = self._each(lambda x: x.unsqueeze(0), query, key, value)
         elif not self.batch_first:
             query, key, value = self._each(lambda x: x.transpose(0, 1), query, key, value)
-        q, k, v = self._projected(query, key, value)                    # each (N, heads, T or S, d)
-        mask = self._mask(attn_mask, key_padding_mask, is_causal, q, k)
-        scale = q.shape[-1] ** -0.5
+        q, k, v = self._projected(query, key, value)                    # (N, T, E), (N, S, E), (N, S, E)
+        mask = self._mask(attn_mask, key_padding_mask, is_causal, q, k, single)
+        k, v, mask = self._with_more_keys(k, v, mask)                   # S grows by up to 2
+        q, k, v = (x.reshape(x.shape[:2] + (self.num_heads, self.head_dim)).transpose(1, 2) for x in (q, k, v))
         p = self.dropout if self.training else 0.0
-        causal = bool(is_causal) and mask is None
+        causal = is_causal and mask is None
         weights = None
         if need_weights:
-            weights = ops.attention.attention_weights(q, k, mask, causal, scale)
-            o = F.dropout(weights, p, True) @ v if p else weights @ v
+            weights = F.dropout(ops.attention.attention_weights(q, k, mask, causal, self.head_dim ** -0.5), p, True)
+            o = weights @ v                                             # (N, heads, T, d)
         else:
             o = F.scaled_dot_product_attention(q, k, v, mask, p, causal)
         y = self.out_proj(o.transpose(1, 2).reshape(query.shape))       # (N, T, E)
@@ -64,16 +91,16 @@ class MultiheadAttention(Module):
 
     def _check(self, query, key, value):
         """TypeError or ValueError unless the three fit this layer and one another."""
-        caller, e = "MultiheadAttention", self.embed_dim
-        for name, x in (("query", query), ("key", key), ("value", value)):
+        caller = "MultiheadAttention"
+        for name, x, e in (("query", query, self.embed_dim), ("key", key, self.kdim), ("value", value, self.vdim)):
             float_argument(x, caller, name)
             if x.ndim not in (2, 3) or x.ndim != query.ndim or x.shape[-1] != e:
                 raise ValueError(f"{caller}: {name} has shape {x.shape}, expected "
                                  + (f"(N, T, {e})" if self.batch_first else f"(T, N, {e})") + f", or (T, {e}) for all three")
         batch = 0 if self.batch_first else 1
-        if key.shape != value.shape or query.ndim == 3 and key.shape[batch] != query.shape[batch]:
-            raise ValueError(f"{caller}: query {query.shape}, key {key.shape} and value {value.shape} do not fit: key and value "
-                             f"must have one shape, and the batch (axis {batch} with batch_first={self.batch_first}) be the same")
+        if key.shape[:-1] != value.shape[:-1] or query.ndim == 3 and key.shape[batch] != query.shape[batch]:
+            raise ValueError(f"{caller}: query {query.shape}, key {key.shape} and value {value.shape} do not fit: key and value must "
+                             f"be equally many, and the batch (axis {batch} with batch_first={self.batch_first}) be the same")
 
     @staticmethod
     def _each(view, query, key, value):
@@ -83,22 +110,31 @@ class MultiheadAttention(Module):
         return q, k, q if value is query else k if value is key else view(value)
 
     def _projected(self, query, key, value):
-        """Q, K and V by head; one product where all come from the same tokens."""
+        """Q, K and V; one product where all come from the same tokens."""
         e, w, b = self.embed_dim, self.in_proj_weight, self.in_proj_bias
-        if key is query and value is query:
-            joined = F.linear(query, w, b)                              # (N, T, 3E)
-            parts = [joined[:, :, i * e:(i + 1) * e] for i in range(3)]
-        else:
-            parts = [F.linear(x, w[i * e:(i + 1) * e], None if b is None else b[i * e:(i + 1) * e])
-                     for i, x in enumerate((query, key, value))]
-        heads = (self.num_heads, e // self.num_heads)
-        return [x.reshape(x.shape[:2] + heads).transpose(1, 2) for x in parts]
+        if w is not None and key is query and value is query:
+            return F.linear(query, w, b).split(e, 2)                    # of (N, T, 3E)
+        weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight) if w is None else w.split(e)
+        biases = (None,) * 3 if b is None else b.split(e)
+        return [F.linear(x, *own) for x, *own in zip((query, key, value), weights, biases)]
 
-    def _mask(self, attn_mask, key_padding_mask, is_causal, q, k):
+    def _with_more_keys(self, k, v, mask):
+        """The keys and values that `add_bias_kv` and `add_zero_attn` put at the end, which no mask hides."""
+        n, s, e = k.shape
+        if self.bias_k is not None:
+            k, v = ops.shape.cat([k, self.bias_k.expand(n, 1, e)], 1), ops.shape.cat([v, self.bias_v.expand(n, 1, e)], 1)
+        if self.add_zero_attn:
+            nothing = ops.creation.zeros(n, 1, e, dtype=k.dtype)
+            k, v = ops.shape.cat([k, nothing], 1), ops.shape.cat([v, nothing], 1)
+        if mask is not None and k.shape[1] > s:
+            mask = ops.shape.cat([mask, ops.creation.zeros(*mask.shape[:3], k.shape[1] - s, dtype=mask.dtype)], 3)
+        return k, v, mask
+
+    def _mask(self, attn_mask, key_padding_mask, is_causal, q, k, single):
         """All masks as one that is added to the scores; in PyTorch's masks of this layer True means "not to be seen"."""
-        caller, total = "MultiheadAttention", None
-        n, h, t, s = *q.shape[:3], k.shape[2]
-        padding = {(n, s): (n, 1, 1, s), **({(s,): (1, 1, 1, s)} if n == 1 else {})}
+        caller, total, h = "MultiheadAttention", None, self.num_heads
+        (n, t, _), s = q.shape, k.shape[1]
+        padding = {(n, s): (n, 1, 1, s), **({(s,): (1, 1, 1, s)} if single else {})}
         for name, mask, shapes in (("attn_mask", attn_mask, {(t, s): (1, 1, t, s), (n * h, t, s): (n, h, t, s)}),
                                    ("key_padding_mask", key_padding_mask, padding)):
             if mask is None:
@@ -109,8 +145,9 @@ class MultiheadAttention(Module):
                 raise TypeError(f"{caller}: {name} must be boolean (True: not to be seen) or {q.dtype}, got {mask.dtype}")
             mask = (_hiding(mask.data, q.dtype) if mask.dtype == bool else mask).reshape(shapes[mask.shape])
             total = mask if total is None else total + mask
-        if is_causal and total is not None:
-            total = total + _hiding(np.triu(np.ones((t, s), bool), 1), q.dtype)
+        if is_causal and (total is not None or self.add_zero_attn or self.bias_k is not None):
+            unseen = _hiding(np.triu(np.ones((1, 1, t, s), bool), 1), q.dtype)
+            total = unseen if total is None else total + unseen
         return total
 
     def extra_repr(self):
