@@ -1,12 +1,11 @@
 """A table of trained vectors."""
-import numpy as np
-
 from ..ops.arguments import flag, float_argument, real, whole
 from ..ops.creation import zeros
 from ..ops.embedding import padding_row
 from . import functional as F
 from . import init
 from .module import Module, Parameter
+from .parameter import checked_options
 
 
 class Embedding(Module):
@@ -30,8 +29,7 @@ class Embedding(Module):
                 raise ValueError(f"Embedding: _weight has shape {_weight.shape}, expected ({num_embeddings}, {embedding_dim})")
             self.weight = Parameter(_weight, trained)
             return
-        self.weight = Parameter(zeros(num_embeddings, embedding_dim, device="cpu" if device is None else device,
-                                      dtype=np.float32 if dtype is None else dtype), trained)
+        self.weight = Parameter(zeros(num_embeddings, embedding_dim, **checked_options("Embedding", device, dtype)), trained)
         self.reset_parameters()
 
     def reset_parameters(self):

@@ -8,6 +8,7 @@ from .. import functional as F
 from .. import init
 from ..linear import Linear
 from ..module import Module, Parameter
+from ..parameter import checked_options
 
 
 class MultiheadAttention(Module):
@@ -38,7 +39,7 @@ class MultiheadAttention(Module):
         self.dropout, self.batch_first = probability(dropout, caller, "dropout"), flag(batch_first, caller, "batch_first")
         self.add_zero_attn = flag(add_zero_attn, caller, "add_zero_attn")
         flag(bias, caller, "bias"), flag(add_bias_kv, caller, "add_bias_kv")
-        made = {"device": "cpu" if device is None else device, "dtype": np.float32 if dtype is None else dtype}
+        made = checked_options(caller, device, dtype)
 
         def parameter(*shape):
             return Parameter(ops.creation.zeros(*shape, **made))
