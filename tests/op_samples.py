@@ -15,20 +15,15 @@ import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import kernels
 from tinyattn.gradcheck.cases import B, D, I, N, V
-from tinyattn.gradcheck.layer_cases import LAYERS
+from tinyattn.gradcheck.layer_cases import flat as listed
 from tinyattn.gradcheck.network_cases import CASES
+from tinyattn.gradcheck.recurrent_cases import LAYERS
 
 BY_ID = {}
 for sample in CASES:
     key = f"{sample.name} {sample.label}"
     assert key not in BY_ID, f"two samples are called {key!r}"
     BY_ID[key] = sample
-
-
-def listed(made):
-    """The float outputs of a call as a list."""
-    made = list(made) if isinstance(made, (tuple, list)) else [made]
-    return [y for y in made if y is not None]
 
 
 def weights_of(outputs, seed=1):
@@ -115,7 +110,7 @@ NOT_OPERATIONS = {
     "broadcast_shape": "a helper on shapes", "common_dtype": "a helper on dtypes", "index_argument": "a check", "padding_row": "a check",
     "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
     "rand": "random numbers: tests/ops/test_random.py", "randn": "random numbers: tests/ops/test_random.py",
-    "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
+    "sequence_lengths": "a check", "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
     "rand_like": "random numbers: tests/ops/test_random.py", "randn_like": "random numbers: tests/ops/test_random.py",
     "randint": "random numbers: tests/ops/test_random.py", "randperm": "random numbers: tests/ops/test_random.py",
     "empty": "its numbers are anything: tests/ops/test_creation.py", "reduction_of": "a check", "log1pexp": "softplus without its threshold: under softplus and binary_cross_entropy_with_logits",

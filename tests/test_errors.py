@@ -6,6 +6,7 @@ from answers import expect
 import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import nn
+from tinyattn.ops import recurrent
 from tinyattn.tensor import Tensor
 
 Z = ta.zeros
@@ -152,6 +153,16 @@ CASES = [
     (lambda: F.max_pool2d(Z(2, 0, 4, 4), 2), ValueError, "only the batch axis may have length 0"),
     (lambda: F.conv2d(Z(2, 3, 0, 8), W, padding=2), ValueError, "only the batch axis may have length 0"),
     (lambda: F.group_norm(Z(2, 4, 0), 2), ValueError, "only the batch axis may have length 0"),
+    # recurrent
+    (lambda: recurrent.gru(Z(3, 2, 4), Z(2, 5), Z(15, 4), Z(15, 4)), ValueError,
+     "gru: w_hh has shape (15, 4), expected (15, 5) to match input (3, 2, 4) and w_ih (15, 4)"),
+    (lambda: recurrent.gru(Z(3, 2, 4), Z(5), Z(15, 4), Z(15, 5)), ValueError, "gru: h0 has shape (5,), expected (2, 5)"),
+    (lambda: recurrent.gru(Z(2, 4), Z(2, 5), Z(15, 4), Z(15, 5)), ValueError, "gru: input has shape (2, 4), expected (T, N, I)"),
+    (lambda: recurrent.rnn(Z(3, 2, 4), Z(2, 5), Z(5), Z(5, 5)), ValueError, "and w_ih (5,), expected (1·H, I), nothing of it empty"),
+    (lambda: recurrent.rnn(Z(3, 2, 4), Z(2, 5), Z(5, 4), Z(5, 5), Z(5)), ValueError, "rnn: give both b_ih and b_hh, or neither"),
+    (lambda: recurrent.rnn(Z(3, 2, 4), Z(2, 5), Z(5, 4), Z(5, 5), reverse=1), TypeError, "rnn: reverse must be True or False, got 1"),
+    (lambda: recurrent.lstm(Z(3, 2, 4), Z(2, 5), Z(2, 5), Z(20, 4), Z(20, 5), w_hr=Z(3, 5)), ValueError,
+     "lstm: w_hh has shape (20, 5), expected (20, 3)"),
     # arithmetic and reductions
     (lambda: Z(2, 3) + Z(2), ValueError, "add: shapes (2, 3) and (2,) do not broadcast: counted from the last axis"),
     (lambda: Z(2) + "1", TypeError, "add: expected a Tensor or a number, got str"),

@@ -28,6 +28,14 @@ def test_grouped_convolution_and_attention():
     assert table.multiply_adds == tokens * 16 * 48 + tokens * 16 * 16 + 2 * tokens * tokens * 16
 
 
+def test_recurrent_layers():
+    """Every weight meets every step of every sequence; the output counted is the sequence, not the last state."""
+    table = summary(nn.LSTM(8, 16, 2, bidirectional=True, proj_size=4), (5, 2, 8))
+    first, second = 4 * 16 * (8 + 4) + 4 * 16, 4 * 16 * (8 + 4) + 4 * 16
+    assert table.multiply_adds == 5 * 2 * 2 * (first + second) and table.rows[0].shape == (5, 2, 8)
+    assert summary(nn.GRUCell(8, 16), (3, 8)).multiply_adds == 3 * 3 * 16 * (8 + 16)
+
+
 def test_every_model_is_counted_whole_and_left_as_it_was():
     for name, channels, size in (("lenet", 1, 28), ("attention_cnn", 1, 28), ("resnet8", 3, 32), ("cct", 1, 28)):
         attention = "cbam" if name in ta.models.HAS_GATES else "none"

@@ -110,6 +110,8 @@ def _multiply_adds(module, inputs, output):
         return outputs * math.prod(weight.shape[1:])
     if kind == "Linear":
         return outputs * weight.shape[1]
+    if kind.removesuffix("Cell") in ("RNN", "GRU", "LSTM"):  # every weight meets every step of every sequence
+        return math.prod(inputs[0].shape[:-1]) * sum(w.numel() for w in module._parameters.values() if w is not None and w.ndim == 2)
     if kind == "SelfAttention2d":  # Q Kᵀ and its product with V, over H·W tokens
         return 2 * outputs * math.prod(output.shape[2:])
     if kind == "MultiheadAttention":

@@ -15,3 +15,4 @@ from .loss import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
+from .recurrent import *  # noqa: F401,F403

@@ -141,6 +141,10 @@ def test_layers_begin_as_pytorchs_do():
     bound = math.sqrt(6 / (64 + 192))
     assert 0.98 * bound < np.abs(layer.in_proj_weight.data).max() <= bound
     assert not layer.in_proj_bias.data.any() and not layer.out_proj.bias.data.any() and layer.out_proj.weight.data.any()
+    for layer in (nn.GRU(40, 50, 2, bidirectional=True), nn.LSTM(40, 50, proj_size=20), nn.RNN(40, 50), nn.LSTMCell(40, 50)):
+        for p in layer.parameters():                                           # all by the size of the state
+            assert np.abs(p.data).max() <= 50 ** -0.5 and np.abs(p.data).max() > 0.9 * 50 ** -0.5
+            assert p.data.std() == pytest.approx((3 * 50) ** -0.5, rel=0.15)
     table = nn.Embedding(200, 50).weight.data
     assert table.std() == pytest.approx(1, rel=0.03) and abs(table.mean()) < 0.05
     for norm in (nn.BatchNorm2d(5), nn.LayerNorm((2, 5)), nn.GroupNorm(5, 10)):

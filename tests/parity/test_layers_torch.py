@@ -55,7 +55,8 @@ def _count(module):
 FIRST_VALUES = [lambda nn: nn.Linear(50, 40), lambda nn: nn.Conv2d(8, 30, 3), lambda nn: nn.Conv1d(8, 40, 3, groups=2),
                 lambda nn: nn.ConvTranspose2d(8, 30, 3), lambda nn: nn.ConvTranspose1d(8, 40, 3, groups=2),
                 lambda nn: nn.Embedding(60, 20), lambda nn: nn.MultiheadAttention(40, 4), lambda nn: nn.BatchNorm2d(7),
-                lambda nn: nn.LayerNorm((3, 4)), lambda nn: nn.GroupNorm(2, 6)]
+                lambda nn: nn.LayerNorm((3, 4)), lambda nn: nn.GroupNorm(2, 6), lambda nn: nn.GRU(30, 20, 2, bidirectional=True),
+                lambda nn: nn.LSTM(30, 20, proj_size=15), lambda nn: nn.RNNCell(30, 50)]
 
 
 @pytest.mark.parametrize("i", range(len(FIRST_VALUES)))

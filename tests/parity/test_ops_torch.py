@@ -41,6 +41,7 @@ TWINS = {
 }
 """PyTorch's side of samples that PyTorch has no single function for: by id, or by name for all samples of an operation."""
 NO_TWIN = dict.fromkeys(("dropout", "dropout1d", "dropout2d"), "another generator: its law is tested in tests/ops/test_random.py")
+NO_TWIN.update(dict.fromkeys(("rnn", "gru", "lstm", "last_state", "zero_outside"), "layers and lengths: tests/parity/test_recurrent_torch.py"))
 
 
 def _call(name, sample):

@@ -8,6 +8,13 @@ from ..tensor import Tensor
 from .cases import D, I, N
 
 
+def flat(made):
+    """The tensors that a call returned, however nested, as a list; None is left out."""
+    if isinstance(made, (tuple, list)):
+        return [y for one in made for y in flat(one)]
+    return [] if made is None else [made]
+
+
 @dataclass(frozen=True)
 class LayerCase:
     """One layer: how it is made, its inputs, and its mode."""
@@ -43,8 +50,7 @@ class LayerCase:
 
         def function(*xs):
             tinyattn.manual_seed(seed)
-            made = module(*xs[:count])
-            return [y for y in made if y is not None] if isinstance(made, tuple) else made
+            return flat(module(*xs[:count]))
 
         return function, inputs + list(module.parameters())
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tensor import Tensor, check_device
 from . import (activation, attention, axes, compare, conv, creation, elementwise, embedding, gather, gates, index, length, loss, matmul, norm,
-               pool, reduce, shape, softmax, sort)
+               pool, recurrent, reduce, shape, softmax, sort)
 from . import random as random_ops
 from .arguments import as_tensor
 from .in_place import in_place
