@@ -14,6 +14,7 @@ The environment variable ``TINYATTN_KERNELS=reference``, read at import, does th
 """
 import contextlib
 import contextvars
+import difflib
 import importlib
 import os
 
@@ -25,8 +26,11 @@ _chosen = contextvars.ContextVar("tinyattn_rung", default=os.environ.get("TINYAT
 
 
 def _checked(name):
-    if name not in RUNGS:
-        raise ValueError(f"kernels: unknown rung {name!r}, expected one of {', '.join(RUNGS)}")
+    if not isinstance(name, str) or name not in RUNGS:
+        close = difflib.get_close_matches(str(name).lower(), RUNGS, 1, 0.5)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        where = "TINYATTN_KERNELS: " if name == os.environ.get("TINYATTN_KERNELS") else "kernels: "
+        raise ValueError(f"{where}unknown rung {name!r}, {hint}expected one of {', '.join(RUNGS)}")
     return name
 
 
@@ -38,7 +42,7 @@ def active():
 def rung(name=None):
     """The module of kernels called `name` (default: the active one), imported when first asked for."""
     name = name or _chosen.get()
-    module = _loaded.get(name)
+    module = _loaded.get(name) if isinstance(name, str) else None
     if module is None:
         module = _loaded[name] = importlib.import_module(f"{__name__}.{_checked(name)}")
     return module

@@ -25,6 +25,10 @@ def _open_kernels_of_a_checkout():
 
 _open_kernels_of_a_checkout()
 
+if sys.argv[1:2] == ["doctor"]:  # it must answer even where nothing below can be imported
+    from . import first_aid
+    first_aid.stand_by()
+
 from . import kernels, nn, optim, ops, random  # noqa: E402
 from .autograd import (Function, detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad,  # noqa: E402
                        set_grad_enabled)

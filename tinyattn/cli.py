@@ -17,6 +17,7 @@ COMMANDS = {
     "data": ("commands.data", "where the data sets are; download one, look at one"),
     "gradcheck": ("gradcheck:main", "check gradients against finite differences"),
     "bench": ("bench:main", "measure speed"),
+    "doctor": ("commands.doctor", "is everything here that is needed, and does it run fast?"),
 }
 
 _EPILOG = """examples:
@@ -43,14 +44,37 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise Mistake(f"{message} (see {self.prog} --help)")
 
+    def _get_value(self, action, text):
+        """argparse's conversion of one word, with our answer to one that is no number."""
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            kind = {int: "a whole number", float: "a number"}.get(action.type, "something else")
+            self.error(f"{'/'.join(action.option_strings) or action.metavar} is {text!r}, expected {kind}")
+
+    def _check_value(self, action, value):
+        """argparse's check of a word against its choices, with the nearest one."""
+        if action.choices is not None and value not in action.choices:
+            close = difflib.get_close_matches(str(value), map(str, action.choices), 1, 0.5)
+            hint = f"did you mean {close[0]}? " if close else ""
+            self.error(f"{'/'.join(action.option_strings) or action.metavar} {value!r} is not known: {hint}choose from "
+                       + ", ".join(map(str, action.choices)))
+
     def parse_all(self, argv):
         """Parse `argv`, or raise `Mistake`: unknown options are answered with the nearest known one."""
         args, unknown = self.parse_known_args(argv)
         if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1, 0.5)
-            self.error(f"unknown argument {unknown[0]}" + (f": did you mean {close[0]}?" if close else ""))
+            word = unknown[0]
+            if not word.startswith("-"):
+                self.error(f"unexpected argument {word!r}: options begin with --")
+            self.error(f"unknown argument {word}{_did_you_mean(word, [o for a in self._actions for o in a.option_strings])}")
         return args
+
+
+def _did_you_mean(word, known):
+    """": did you mean --epochs?" for the nearest of `known`, else nothing."""
+    close = difflib.get_close_matches(word.split("=")[0], known, 1, 0.5)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def _overview():
@@ -71,10 +95,19 @@ def _command(argv):
         print(f"tinyattn {tinyattn.__version__}")
         return 0
     name, rest = argv[0], argv[1:]
+    if name.startswith("-"):
+        raise Mistake(f"unknown argument {name}{_did_you_mean(name, ['--help', '--version', '-h', '-V'])} A command comes first, as in "
+                      "tinyattn train --epochs 3")
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
         hint = f"did you mean {close[0]}? " if close else ""
         raise Mistake(f"unknown command {name!r}: {hint}choose from {', '.join(COMMANDS)}")
+    if name != "doctor":  # which says it at more length
+        from . import kernels
+        try:
+            kernels.active()
+        except ValueError as error:
+            raise Mistake(str(error)) from error
     module, _, function = COMMANDS[name][0].partition(":")
     module = importlib.import_module(f"tinyattn.{module}")
     if function:

@@ -20,6 +20,7 @@ def run(args):
     from ..data import load, locate, names
     from ..data.published import SOURCES
     from ..training.config import OptionError, check_name
+    from ..training.files import SaveError
     check_name("--split", args.split, ("train", "test"))
     for name in args.names:
         check_name("data set", name, names())
@@ -37,7 +38,7 @@ def run(args):
                 print(repr(dataset))
                 if args.picture and split == args.split:
                     _draw(dataset, args.picture)
-        except FileNotFoundError:
+        except (FileNotFoundError, SaveError):
             raise
         except (ValueError, OSError) as error:
             raise OptionError(f"{name}: {error}") from error
@@ -58,5 +59,7 @@ def _where(name, source, locate, root):
 
 def _draw(dataset, path):
     from .. import viz
-    viz.samples(dataset, path)
+    from ..training import files
+    with files.writing(path, "--picture"):
+        viz.samples(dataset, path)
     print(f"picture: {path}")

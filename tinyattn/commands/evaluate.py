@@ -27,11 +27,8 @@ def run(args):
     matrix = training.confusion(answers.predicted, part.labels, len(part.classes))
     rows = training.per_class(matrix)
     picture = args.picture or trained.source.with_name("confusion.png")
-    try:
+    with files.writing(picture, "--picture"):
         viz.confusion(matrix, part.classes, picture, trained.source.parent.name)
-    except OSError as error:
-        raise files.SaveError(f"cannot write {picture}: {error.strerror or error}; "
-                              "choose another place with --picture") from error
     if args.json:
         print(json.dumps({"test_accuracy": answers.accuracy, "test_loss": answers.loss, "test_images": len(part),
                           "per_class": dict(zip(part.classes, rows)), "confusion": matrix.tolist(),

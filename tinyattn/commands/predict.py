@@ -25,7 +25,7 @@ def run(args):
     import tinyattn as ta
 
     from .. import training, viz
-    from ..training import pictures
+    from ..training import files, pictures
     if args.top < 1:
         raise training.OptionError(f"--top is {args.top}, expected 1 or more")
     trained = training.open_run(args.run)
@@ -44,8 +44,9 @@ def run(args):
         for (name, _, notes), row in zip(good, shifted / shifted.sum(axis=1, keepdims=True)):
             _print(name, row, notes, trained.about["classes"], args)
         if args.picture:
-            viz.attention(trained.model, images, None, trained.about["classes"], trained.about["mean"],
-                          trained.about["std"], args.picture, trained.source.parent.name)
+            with files.writing(args.picture, "--picture"):
+                viz.attention(trained.model, images, None, trained.about["classes"], trained.about["mean"],
+                              trained.about["std"], args.picture, trained.source.parent.name)
     return 2 if failed else 0
 
 

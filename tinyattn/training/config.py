@@ -118,7 +118,7 @@ def check(config):
         allowed = (*kinds, int) if float in kinds else kinds
         if kinds[0] is not str and (not isinstance(value, allowed) or isinstance(value, bool)):
             raise OptionError(f"--{field.name.replace('_', '-')} is {value!r:.60}, expected {_KINDS[kinds[0]]}")
-    if config.data_dir is not None and not isinstance(config.data_dir, (str, os.PathLike)):
+    if config.data_dir is not None and (not isinstance(config.data_dir, (str, os.PathLike)) or not str(config.data_dir)):
         raise OptionError(f"--data-dir is {config.data_dir!r:.60}, expected a folder's path")
     for option, word, names in (
             ("--data", config.data, DATA), ("--model", config.model, MODELS), ("--attention", config.attention, ATTENTION),

@@ -72,6 +72,25 @@ def write_atomically(path, data):
     return len(data)
 
 
+@contextlib.contextmanager
+def writing(path, option):
+    """``with writing(path, "--picture"):`` what cannot be written inside is a `SaveError` that names the option.
+
+    A picture's format is told by its ending; one that nobody can write is such an error too.
+    """
+    try:
+        yield
+    except SaveError:
+        raise
+    except OSError as error:
+        raise SaveError(f"cannot write {path}: {error.strerror or error}; choose another place with {option}") from error
+    except ValueError as error:
+        if "format" not in str(error).lower():
+            raise
+        ending = pathlib.Path(path).suffix or "no ending"
+        raise SaveError(f"cannot write {path}: {ending} is no form of pictures; use .png, .pdf or .svg with {option}") from error
+
+
 def write_json(path, value):
     """Write `value` as indented JSON, atomically."""
     return write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
@@ -119,6 +138,8 @@ def make_run_folder(wanted, base_name=None):
     """
     try:
         if wanted is not None:
+            if not str(wanted):
+                raise FileExistsError("--out is empty, expected a folder's path")
             folder = pathlib.Path(wanted)
             if (folder / "checkpoint.safetensors").exists():
                 raise FileExistsError(f"{folder} already holds a run: continue it with --resume {folder}, "
