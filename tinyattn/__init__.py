@@ -66,7 +66,9 @@ def __getattr__(name):
     """Load what an ``import tinyattn`` need not wait for when it is first asked for."""
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import difflib
+    close = difflib.get_close_matches(name, __dir__(), 1, 0.7)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
 
 
 def __dir__():

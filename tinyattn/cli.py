@@ -96,8 +96,8 @@ def _command(argv):
         return 0
     name, rest = argv[0], argv[1:]
     if name.startswith("-"):
-        raise Mistake(f"unknown argument {name}{_did_you_mean(name, ['--help', '--version', '-h', '-V'])} A command comes first, as in "
-                      "tinyattn train --epochs 3")
+        raise Mistake(f"unknown argument {name}{_did_you_mean(name, ['--help', '--version', '-h', '-V']) or ':'} a command comes first, "
+                      "as in tinyattn train --epochs 3")
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
         hint = f"did you mean {close[0]}? " if close else ""

@@ -4,6 +4,7 @@ It knows no operation: arithmetic, methods and indexing are bound to it in one t
 is what every operation needs of it: the array, whether a gradient is wanted, the node of the tape that made it, and
 the counters that notice a value changed in place after it was saved.
 """
+import difflib
 import itertools
 import numbers
 
@@ -13,6 +14,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 """The dtypes that can carry a gradient."""
 
 _KINDS = "biuf"
+_NAMES = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool")
 
 
 class Tensor:
@@ -311,12 +313,15 @@ def is_tensor(value):
 
 def checked_dtype(dtype, caller):
     """`dtype` as a NumPy dtype that tensors can have, else TypeError."""
+    given = dtype
     try:
         dtype = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         dtype = None
     if dtype is None or dtype.kind not in _KINDS or dtype.itemsize > 8 or dtype == np.float16:
-        raise TypeError(f"{caller}: unsupported dtype {dtype!r}; expected np.float32, np.float64, an integer dtype or bool")
+        close = difflib.get_close_matches(given.lower(), _NAMES, 1, 0.5) if isinstance(given, str) else ()
+        hint = f", did you mean {close[0]!r}?" if close else ";"
+        raise TypeError(f"{caller}: unsupported dtype {(given if dtype is None else dtype)!r:.60}{hint} expected np.float32, np.float64, an integer dtype or bool")
     return dtype
 
 

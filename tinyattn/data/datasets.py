@@ -66,7 +66,7 @@ def names():
 
 def _nearest(word, known):
     close = difflib.get_close_matches(str(word).lower(), known, 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f", did you mean {close[0]!r}?" if close else ","
 
 
 def load(name, split="train", root=None, download=True, **options):
@@ -85,15 +85,15 @@ def load(name, split="train", root=None, download=True, **options):
     """
     known = {locate.plain(each): each for each in names()}
     if locate.plain(name) not in known:
-        raise ValueError(f"load: unknown data set {name!r}{_nearest(name, names())}, expected one of {', '.join(names())}")
+        raise ValueError(f"load: unknown data set {name!r}{_nearest(name, names())} expected one of {', '.join(names())}")
     if not isinstance(split, str) or split not in SPLITS:
-        raise ValueError(f"load: unknown split {split!r}{_nearest(split, SPLITS)}, expected 'train' or 'test'")
+        raise ValueError(f"load: unknown split {split!r}{_nearest(split, SPLITS)} expected 'train' or 'test'")
     name = known[locate.plain(name)]
     if name == BUILT_IN:
         from .glyphs import Glyphs
         unknown = [option for option in options if option not in OPTIONS]
         if unknown:
-            raise TypeError(f"load: {name} has no option {unknown[0]!r}{_nearest(unknown[0], OPTIONS)}, expected one of "
+            raise TypeError(f"load: {name} has no option {unknown[0]!r}{_nearest(unknown[0], OPTIONS)} expected one of "
                             + ", ".join(OPTIONS))
         return Glyphs(split, **options)
     if options:

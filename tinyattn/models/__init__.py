@@ -34,7 +34,7 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     unknown names, with the nearest that exists.
     """
     if not isinstance(name, str) or name not in MODELS:
-        near = difflib.get_close_matches(str(name), MODELS, 1)
+        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), MODELS, 1)
         raise ValueError(f"unknown model {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                          + f" (there are {', '.join(MODELS)})")
     check_name(attention)

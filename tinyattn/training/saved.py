@@ -101,6 +101,10 @@ def progress(state, config, path):
             _refuse(path, f"row {number} of the log", row, "a row of steps or of an epoch, with its numbers")
     if bool(config.average) != isinstance(average, dict):
         _refuse(path, "the average of the weights", average, "one" if config.average else "none, as --average is 0")
+    schedule = parts(state, ("schedule",), path)[0]
+    for name, value in schedule.items() if isinstance(schedule, dict) else ():
+        if isinstance(value, list) and any(isinstance(each, float) and not math.isfinite(each) for each in value):
+            _refuse(path, f"{name} of the schedule", value, "finite numbers")
     if average is not None:
         count, _ = parts(average, ("step", "weights"), path)
         if type(count) is not int or count < 0:

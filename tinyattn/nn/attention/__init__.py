@@ -33,7 +33,7 @@ MOST_PIXELS = 256
 def check_name(name):
     """ValueError, with the nearest valid name, unless `name` is in `GATES`."""
     if not isinstance(name, str) or name not in GATES:
-        near = difflib.get_close_matches(str(name), GATES, 1)
+        near = difflib.get_close_matches(str(name).lower(), GATES, 1)
         raise ValueError(f"unknown attention {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                          + f" (there are {', '.join(GATES)})")
     return name
