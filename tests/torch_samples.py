@@ -210,7 +210,7 @@ def compare_all(ours, theirs, leaves, random=False, second=True, tolerance=1e-9,
 def samples(op, dtype=torch.float64, more=False):
     """PyTorch's samples of one function; `more`: those with which it checks itself against NumPy (hard values, strides, dtypes)."""
     return list((op.reference_inputs if more else op.sample_inputs)("cpu", dtype if dtype in op.dtypes else torch.int64,
-                                 requires_grad=op.supports_autograd and dtype in op.dtypes))
+                                 requires_grad=op.supports_autograd and dtype in op.dtypes and dtype.is_floating_point))
 
 
 def check_sample(name, op, sample, second=True):

@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from .arguments import tensor_argument
 from .axes import diagonal
 from .matmul import matmul
+from .shape import cast, common_dtype
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -46,7 +47,8 @@ def einsum(equation, *operands):
     labels, x = pairs[0]
     for i in range(1, len(pairs)):
         needed = set(result).union(*[later for later, _ in pairs[i + 1:]])
-        labels, x = _contract(*_summed(labels, x, needed | set(pairs[i][0])), *_summed(*pairs[i], needed | set(labels)), needed)
+        other, y = pairs[i]
+        labels, x = _contract(*_summed(labels, x, needed | set(other)), *_summed(other, y, needed | set(labels)), needed)
     labels, x = _summed(labels, x, set(result))
     return x.permute([labels.index(c) for c in result]) if labels != result else x
 
@@ -115,9 +117,9 @@ def _without_ones(labels, x, lengths):
 
 
 def _summed(labels, x, needed):
-    """Summed over the labels that nobody needs any more."""
+    """Summed over the labels that nobody needs any more (integers as int64, as `sum` has it)."""
     gone = tuple(i for i, label in enumerate(labels) if label not in needed)
-    return ([label for label in labels if label in needed], x.sum(gone).to(x.dtype)) if gone else (labels, x)
+    return ([label for label in labels if label in needed], x.sum(gone)) if gone else (labels, x)
 
 
 def _contract(labels_a, a, labels_b, b, needed):
@@ -132,6 +134,8 @@ def _contract(labels_a, a, labels_b, b, needed):
         x = x.permute([labels.index(c) for group in groups for c in group])
         return x.reshape([math.prod(size[c] for c in group) for group in groups])
 
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+        a, b = (cast(x, common_dtype((a.dtype, b.dtype))) for x in (a, b))
     if summed:
         y = matmul(arranged(labels_a, a, batch, rows, summed), arranged(labels_b, b, batch, summed, columns))
     else:

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from ..autograd import Function
+from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor, is_number
 from . import arguments
-from .arguments import as_tensor, tensor_argument
+from .arguments import as_tensor, choice, tensor_argument
 from .shape import cast
 
 
@@ -144,14 +144,19 @@ def scatter_add(input, dim, index, src):
     return (x + ScatterAddFunction.apply(src, index, dim=dim, shape=x.shape)).reshape(input.shape)
 
 
+def _coordinates(index, dim):
+    """For every element of `index`, where it points: its own coordinates, with the one along `dim` replaced."""
+    place = list(np.ogrid[tuple(map(slice, index.shape))])
+    place[dim] = index
+    return tuple(place)
+
+
 class ScatterFunction(Function):
     """y = x but y[index[i, j], j] = v[i, j] (along axis 0);  dv = dy from there, dx = dy with 0 there"""
 
     def forward(ctx, x, v, index, dim):
         y = ctx.kernels.copy(x)
-        place = list(np.ogrid[tuple(map(slice, index.shape))])
-        place[dim] = index
-        y[tuple(place)] = v
+        y[_coordinates(index, dim)] = v
         ctx.save(index)
         return y
 
@@ -162,13 +167,24 @@ class ScatterFunction(Function):
                 GatherFunction.apply(dy, index, dim=dim) if ctx.needs[1] else None, None)
 
 
-def scatter(input, dim, index, src):
+def scatter(input, dim, index, src, *, reduce=None):
     """input, but y[index[i, j], j] = src[i, j] for dim = 0, and likewise along others; src a tensor or one number.
 
-    Of several numbers for one place the last stays (in PyTorch any may).
+    Of several numbers for one place the last stays (in PyTorch any may). With `reduce` "add" or "multiply" each is added to what
+    is there, or multiplied with it; the latter has no gradient.
     """
+    if reduce is not None:
+        choice(reduce, ("add", "multiply"), "scatter", "reduce")
     x, dim, index = _beside(input, dim, index, "scatter")
     if index.data.size == 0:
         return input.clone()
     src = as_tensor(src, "scatter", x).to(x.dtype).expand(index.shape) if is_number(src) else _source(x, index, src, "scatter")
+    if reduce == "add":
+        return (x + ScatterAddFunction.apply(src, index, dim=dim, shape=x.shape)).reshape(input.shape)
+    if reduce == "multiply":
+        if is_grad_enabled() and (x.requires_grad or src.requires_grad):
+            raise RuntimeError("scatter: reduce=\"multiply\" has no gradient; work on x.detach(), or under ta.no_grad()")
+        y = x.data.copy()
+        np.multiply.at(y, _coordinates(index.data, dim), src.data)
+        return Tensor(y.reshape(input.shape))
     return ScatterFunction.apply(x, src, index, dim=dim).reshape(input.shape)
