@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyattn import kernels
+from tinyattn import kernels, threads
 
 
 @pytest.fixture(params=kernels.RUNGS)
@@ -83,3 +83,110 @@ def test_rungs_agree_on_sizes_in_one_task_and_in_many(dtype):
                 assert np.array_equal(g, kept) and p.dtype == dtype
             results.append(p)
         np.testing.assert_allclose(*results, rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
+def test_amsgrad_keeps_the_largest_square(k):
+    p, m, v, top = (np.zeros(1) for _ in range(4))
+    for t, g in ((1, 2.0), (2, 0.0)):  # v = 4, then 2
+        k.adam_step(p, one(g), m, v, one(1.0), one(t, np.int64), 0.0, 0.5, 0.0, 0.0, False, False, top)
+        assert v[0] == (2 if t == 1 else 1) and top[0] == 2
+    assert p[0] == pytest.approx(-1)  # 2 / √(2 / ½), then 0
+
+
+def test_uphill_is_downhill_of_the_other_sign(k):
+    def moved(step, g, maximize):
+        p, state = np.array([1.0, -2.0]), [np.zeros(2) for _ in range(2)]
+        step(p, np.array(g), *state, maximize)
+        return p
+    for step in (lambda p, g, a, b, u: k.sgd_step(p, g, a, one(0.1), 0.9, 0.0, 0.1, True, True, u),
+                 lambda p, g, a, b, u: k.sgd_step(p, g, None, one(0.1), 0.0, 0.0, 0.1, False, True, u),
+                 lambda p, g, a, b, u: k.adam_step(p, g, a, b, one(0.1), one(1, np.int64), 0.9, 0.99, 1e-8, 0.1, False, u),
+                 lambda p, g, a, b, u: k.rmsprop_step(p, g, a, None, b, one(0.1), 0.9, 1e-8, 0.1, 0.9, u),
+                 lambda p, g, a, b, u: k.lion_step(p, g, a, one(0.1), 0.9, 0.99, 0.1, u)):
+        assert moved(step, [1.0, -3.0], True).tolist() == moved(step, [-1.0, 3.0], False).tolist()
+
+
+def test_rmsprop_by_hand(k):
+    p, v = np.array([1.0]), np.array([0.0])
+    k.rmsprop_step(p, one(4.0), v, None, None, one(0.1), 0.75, 0.0, 0.0, 0.0)
+    assert v[0] == 4 and p[0] == pytest.approx(1 - 0.1 * 4 / 2)
+    a, b = np.array([0.0]), np.array([10.0])
+    p, v = np.array([1.0]), np.array([0.0])
+    k.rmsprop_step(p, one(4.0), v, a, b, one(0.1), 0.75, 0.0, 0.0, 0.5)
+    assert a[0] == 1 and b[0] == pytest.approx(5 + 4 / math.sqrt(3)) and p[0] == pytest.approx(1 - 0.1 * b[0])  # v − a² = 3
+
+
+def test_lion_by_hand(k):
+    p, m = np.array([1.0, 1.0, 1.0, 1.0]), np.array([1.0, 1.0, 0.0, math.nan])
+    k.lion_step(p, np.array([-8.0, -10.0, 0.0, 1.0]), m, one(0.1), 0.9, 0.5, 0.5)  # c = 0.1, −0.1, 0, NaN
+    assert p[:3].tolist() == pytest.approx([0.85, 1.05, 0.95]) and m[:3].tolist() == [-3.5, -4.5, 0] and math.isnan(p[3])
+
+
+def test_newton_schulz_acts_on_singular_values_alone(k):
+    """With U and V known, each round is the polynomial on σ / ‖σ‖."""
+    draw = np.random.default_rng(0)
+    for M, N in ((3, 5), (5, 3), (4, 4), (1, 6), (70, 40)):
+        n = min(M, N)
+        u, v = np.linalg.qr(draw.normal(size=(M, n)))[0], np.linalg.qr(draw.normal(size=(N, n)))[0]
+        sigma = draw.uniform(1, 3, n)
+        expected = sigma / np.sqrt((sigma ** 2).sum())
+        for _ in range(3):
+            expected = 3 * expected - 4 * expected ** 3 + 2 * expected ** 5
+        x = u * sigma @ v.T
+        kept = x.copy()
+        np.testing.assert_allclose(k.newton_schulz(x, (3.0, -4.0, 2.0), 3, 1e-7), u * expected @ v.T, atol=1e-12)
+        assert np.array_equal(x, kept)
+    assert not k.newton_schulz(np.zeros((2, 3)), (3.0, -4.0, 2.0), 5, 1e-7).any()
+
+
+def test_muon_by_hand(k):
+    p, b = np.full((1, 2), 2.0), np.array([[1.0, 0.0]])
+    k.muon_step(p, np.array([[0.0, 2.0]]), b, one(0.1), 0.5, 0.75, True, (1.0, 0.0, 0.0), 1e-7, 1, 10.0)
+    assert b.tolist() == [[0.75, 0.5]]  # ¾ · b + ¼ · g;  u = ¼ · g + ¾ · b = (0.5625, 0.875)
+    length = math.hypot(0.5625, 0.875)
+    np.testing.assert_allclose(p, [[1.9 - 0.5625 / length, 1.9 - 0.875 / length]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_norms(k, dtype):
+    x = np.array([[3.0, -4.0], [0.0, 12.0]], dtype)
+    for order, expected in ((2, 13), (1, 19), (0, 3), (math.inf, 12), (-math.inf, 0), (3, (27 + 64 + 1728) ** (1 / 3)), (0.5, (3 ** 0.5 + 2 + 12 ** 0.5) ** 2)):
+        assert k.power_norm(x, order).tolist() == [pytest.approx(expected, rel=1e-12)]
+    assert k.power_norm(np.zeros(0, dtype), math.inf).tolist() == [0]
+    for order in (2, 1, 3, math.inf, -math.inf):
+        assert math.isnan(k.power_norm(np.array([1, np.nan, 2], dtype), order)[0])
+    assert k.power_norm(np.full(3, 1e30, np.float32), 2)[0] == pytest.approx(3 ** 0.5 * 1e30)  # its square is not a float32
+    long = np.ones(100_000, dtype)
+    long[-1] = -3
+    assert [k.power_norm(long, order)[0] for order in (0, 1, math.inf, -math.inf)] == [100_000, 100_002, 3, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_new_steps_agree_on_both_rungs_and_for_any_number_of_threads(dtype):
+    def run(k, n):
+        draw, found = np.random.default_rng(0), []
+        for step in (lambda p, g, s, t: k.adam_step(p, g, s[0], s[1], one(1e-2, dtype), one(t, np.int64), 0.9, 0.99, 1e-8, 0.1, False, True, s[2]),
+                     *(lambda p, g, s, t, a=a, b=b: k.rmsprop_step(p, g, s[0], s[1] if a else None, s[2] if b else None, one(1e-2, dtype),
+                                                                   0.9, 1e-3, 0.1, 0.5 if b else 0) for a in (0, 1) for b in (0, 1)),
+                     lambda p, g, s, t: k.lion_step(p, g, s[0], one(1e-2, dtype), 0.9, 0.99, 0.1),
+                     lambda p, g, s, t: found.append(np.concatenate([k.power_norm(g, order) for order in (0, 1, 2, 3, math.inf)]))):
+            p, state = draw.normal(size=n).astype(dtype), [np.zeros(n, dtype) for _ in range(3)]
+            for t in range(1, 4):
+                step(p, draw.normal(size=n).astype(dtype), state, t)
+            found += [p, *state]
+        p, b = (draw.normal(size=(n // 50 + 1, 30)).astype(dtype) for _ in range(2))
+        k.muon_step(p, p.copy(), b, one(1e-2, dtype), 0.1, 0.9, False, (3.4, -4.7, 2.0), 1e-7, 5, 1.0)
+        return [*found, p, b]
+
+    before = threads.get_num_threads()
+    for n in (1, 37, 50_001):
+        expected, found = run(kernels.rung("reference"), n), []
+        try:
+            for count in (1, 2):
+                threads.set_num_threads(count)
+                found.append(run(kernels.rung("cpu"), n))
+        finally:
+            threads.set_num_threads(before)
+        assert all(np.array_equal(a, b) for a, b in zip(*found))
+        for a, b in zip(found[0], expected):
+            np.testing.assert_allclose(a, b, rtol=200 * np.finfo(dtype).eps, atol=200 * np.finfo(dtype).eps)

@@ -27,17 +27,21 @@ class _Combined(LRScheduler):
         return {"last_epoch": self.last_epoch, "last_lr": list(self._last_lr),
                 "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
-    def _load(self, state_dict):
+    def _read(self, state_dict):
         caller, count, groups = f"{type(self).__name__}.load_state_dict", len(self._schedulers), len(self.optimizer.param_groups)
         if (not isinstance(state_dict, dict) or not {"last_epoch", "last_lr", "_schedulers"} <= set(state_dict)
                 or any(not isinstance(state_dict[name], (list, tuple)) or len(state_dict[name]) != length
                        for name, length in (("_schedulers", count), ("last_lr", groups)))):
             raise ValueError(f"{caller}: expected \"last_epoch\", the \"last_lr\" of {groups} parameter groups and the states of "
                              f"{count} \"_schedulers\", got {state_dict!r:.80}")
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
-            scheduler._load(state)
-        self.last_epoch = whole(state_dict["last_epoch"], caller, "last_epoch", 0)
-        self._last_lr = list(state_dict["last_lr"])
+        return {"last_epoch": whole(state_dict["last_epoch"], caller, "last_epoch", 0),
+                "_last_lr": [real(x, caller, "each of last_lr") for x in state_dict["last_lr"]],
+                "_each": [scheduler._read(state) for scheduler, state in zip(self._schedulers, state_dict["_schedulers"])]}
+
+    def _become(self, attributes):
+        for scheduler, read in zip(self._schedulers, attributes.pop("_each")):
+            scheduler._become(read)
+        self.__dict__.update(attributes)
 
 
 class SequentialLR(_Combined):
@@ -152,6 +156,7 @@ class ReduceLROnPlateau(LRScheduler):
         own = self.state_dict()
         if not isinstance(state_dict, dict) or not set(own) <= set(state_dict):
             raise ValueError(f"ReduceLROnPlateau.load_state_dict: expected {sorted(own)}, got {state_dict!r:.80}")
-        for name in own:
-            setattr(self, name, state_dict[name])
+        caller = "ReduceLROnPlateau.load_state_dict"
+        read = {name: (real(state_dict[name], caller, name) if name == "best" else whole(state_dict[name], caller, name, 0)) for name in own}
+        self.__dict__.update(read)
         self._last_lr = self.optimizer_lrs()  # the rates are in the optimizer's state

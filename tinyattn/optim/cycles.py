@@ -48,7 +48,7 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"OneCycleLR: {type(optimizer).__name__} has no momentum to cycle; pass cycle_momentum=False")
         self.max_momentums = per_group(max_momentum, optimizer, caller, "max_momentum")
         self.base_momentums = per_group(base_momentum, optimizer, caller, "base_momentum")
-        if last_epoch == -1:
+        if whole(last_epoch, caller, "last_epoch", -1) == -1:
             for group, top in zip(optimizer.param_groups, self.max_lrs):
                 group["initial_lr"] = top / div_factor
         super().__init__(optimizer, last_epoch)
@@ -114,14 +114,17 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch=None):
         """Go one step on, or to the time `epoch`."""
-        self._time = self._time + 1 if epoch is None else real(epoch, "CosineAnnealingWarmRestarts.step", "epoch", 0)
+        if epoch is not None and not real(epoch, "CosineAnnealingWarmRestarts.step", "epoch", 0) < 2 ** 31:
+            raise ValueError(f"CosineAnnealingWarmRestarts.step: epoch must be less than 2³¹, got {epoch:g}")
+        self._time = self._time + 1 if epoch is None else epoch
         self.last_epoch = math.floor(self.last_epoch + 1 if epoch is None else epoch)
         self._apply()
 
     def state_dict(self):
         return {**super().state_dict(), "time": self._time}
 
-    def _load(self, state_dict):
-        if isinstance(state_dict, dict) and "time" in state_dict:
-            self._time = real(state_dict["time"], "CosineAnnealingWarmRestarts.load_state_dict", "time", 0)
-        super()._load(state_dict)
+    def _more(self, state_dict):
+        time = state_dict.get("time", state_dict["last_epoch"])
+        if not real(time, "CosineAnnealingWarmRestarts.load_state_dict", "time", 0) < 2 ** 31:
+            raise ValueError(f"CosineAnnealingWarmRestarts.load_state_dict: time must be less than 2³¹, got {time:g}")
+        return {"_time": time}

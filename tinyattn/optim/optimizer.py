@@ -5,6 +5,7 @@ import numpy as np
 
 from .. import kernels
 from ..grad_mode import enable_grad
+from ..ops.arguments import flag
 from ..tensor import Tensor
 from .options import rate
 
@@ -84,9 +85,10 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients: ``.grad = None``; with ``set_to_none=False`` they stay, filled with 0."""
+        forget = flag(set_to_none, f"{type(self).__name__}.zero_grad", "set_to_none")
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none or p.grad is None:
+                if forget or p.grad is None:
                     p.grad = None
                 else:
                     p.grad = p.grad.detach()
@@ -208,12 +210,14 @@ class Optimizer:
             if value is None:  # PyTorch's momentum before its first step
                 continue
             try:
-                value = np.array(np.asarray(value), np.int64 if name == "step" else p.dtype)
-            except (TypeError, ValueError, RuntimeError):
+                value = np.array(np.asarray(value), np.float64 if name == "step" else p.dtype)
+            except (TypeError, ValueError, RuntimeError, OverflowError):
                 raise ValueError(f"{caller}: {name} of parameter {i} is no array of numbers, got {value!r:.60}") from None
             if value.size != (1 if name == "step" else p.data.size):
                 raise ValueError(f"{caller}: {name} of parameter {i} has {value.size} elements, expected {p.data.size}")
-            fitted[name] = np.ascontiguousarray(value).reshape((1,) if name == "step" else p.shape)
+            if name == "step" and not 0 <= value.item() < 2 ** 53:
+                raise ValueError(f"{caller}: the count of steps of parameter {i} is {value.item():g}, expected a number of at least 0")
+            fitted[name] = np.ascontiguousarray(value).reshape(p.shape) if name != "step" else value.reshape(1).astype(np.int64)
         return fitted
 
     def __repr__(self):

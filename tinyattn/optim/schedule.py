@@ -90,23 +90,35 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict):
         """Go on from a `state_dict`, and set the rates it had set. ValueError if it is not of a schedule over as many groups."""
-        self._load(state_dict)
+        self._become(self._read(state_dict))
         for group, lr in zip(self.optimizer.param_groups, self._last_lr):
             group["lr"] = lr
 
-    def _load(self, state_dict):
-        """`load_state_dict`, but for the rates of the optimizer."""
+    def _read(self, state_dict):
+        """The attributes that a state stands for, checked; nothing is changed yet."""
         caller, groups = f"{type(self).__name__}.load_state_dict", len(self.optimizer.param_groups)
         lists = {"base_lrs": None, "scale": [1.0] * groups, "last_lr": None}
         given = {name: state_dict.get(name, usual) for name, usual in lists.items()} if isinstance(state_dict, dict) else lists
-        if given["base_lrs"] is None or "last_epoch" not in state_dict or any(
+        if given["base_lrs"] is None or given["scale"] is None or "last_epoch" not in state_dict or any(
                 v is not None and (not isinstance(v, (list, tuple)) or len(v) != groups) for v in given.values()):
             raise ValueError(f"{caller}: expected \"last_epoch\" and the \"base_lrs\" of {groups} "
                              f"parameter groups, got {state_dict!r:.80}")
-        self.last_epoch = whole(state_dict["last_epoch"], caller, "last_epoch", 0)
-        self.base_lrs, self._scale = list(given["base_lrs"]), list(given["scale"])
-        self._rates = self.rates(self.last_epoch)
-        self._last_lr = list(self._rates if given["last_lr"] is None else given["last_lr"])
+        base_lrs, scale, last_lr = ([real(x, caller, f"each of {name}") for x in v] if v is not None else None for name, v in given.items())
+        read = {"last_epoch": whole(state_dict["last_epoch"], caller, "last_epoch", 0), "base_lrs": base_lrs, "_scale": scale, **self._more(state_dict)}
+        own = dict(self.__dict__)
+        self.__dict__.update(read)
+        try:
+            rates = self.rates(self.last_epoch)
+        finally:
+            self.__dict__.update(own)
+        return {**read, "_rates": rates, "_last_lr": rates if last_lr is None else last_lr}
+
+    def _more(self, state_dict):
+        """What a subclass keeps besides."""
+        return {}
+
+    def _become(self, attributes):
+        self.__dict__.update(attributes)
 
 
 class LambdaLR(LRScheduler):

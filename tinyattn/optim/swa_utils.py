@@ -2,6 +2,7 @@
 
 (Polyak & Juditsky 1992; Izmailov et al., "Averaging weights leads to wider optima and better generalization", arXiv:1803.05407.)
 """
+import collections.abc
 import copy
 
 import numpy as np
@@ -117,6 +118,8 @@ def update_bn(loader, model, device=None):
     """
     if not isinstance(model, Module):
         raise TypeError(f"update_bn: model must be a Module, got {type(model).__name__}; the order is update_bn(loader, model)")
+    if not isinstance(loader, collections.abc.Iterable):
+        raise TypeError(f"update_bn: loader must give batches, got {type(loader).__name__}; a list of Tensors will do")
     if device is not None:
         check_device(device, "update_bn")
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]

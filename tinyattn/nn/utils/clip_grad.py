@@ -32,11 +32,11 @@ def _gradients(parameters, caller):
 
 def _norm_type(value, caller):
     """The order p of a norm: a number, or "inf"."""
-    return math.inf if value == "inf" else real(value, caller, "norm_type")
+    return math.inf if isinstance(value, str) and value == "inf" else real(value, caller, "norm_type")
 
 
 def _one_way(foreach, caller):
-    if foreach not in (None, False, True) or isinstance(foreach, np.ndarray):
+    if foreach is not None and not isinstance(foreach, bool):
         raise TypeError(f"{caller}: foreach must be None, True or False, got {foreach!r:.40}")
 
 
