@@ -211,6 +211,27 @@ def test_adaptive_mean(k, shape, output, dtype, tolerance):
     assert (dx.astype(float) * x).sum() == pytest.approx((dy * expected).sum(), rel=1e-4 if dtype == np.float32 else 1e-10)
 
 
+@pytest.mark.parametrize("shape,output", [((2, 7, 10, 5), (3, 4)), ((1, 4, 3, 2), (6, 2)), ((3, 28, 27, 16), (1, 1))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adaptive_maximum(k, shape, output, dtype):
+    x = np.round(image(*shape, dtype=dtype), 1)  # rounded: parts with ties
+    y, indices = k.adaptive_max_pool2d_forward(x, output)
+    assert y.dtype == dtype and indices.dtype == np.int32 and y.shape == indices.shape == (shape[0], *output, shape[3])
+    for n, i, j, c in np.ndindex(*y.shape):
+        top, left = i * shape[1] // output[0], j * shape[2] // output[1]
+        part = x[n, top:-(-(i + 1) * shape[1] // output[0]), left:-(-(j + 1) * shape[2] // output[1]), c]
+        h, w = np.unravel_index(part.argmax(), part.shape)  # the first of equals
+        assert y[n, i, j, c] == part.max() and indices[n, i, j, c] == (top + h) * shape[2] + left + w
+
+
+def test_adaptive_maximum_by_hand(k):
+    y, indices = k.adaptive_max_pool2d_forward(plane([[1, nan, 2], [nan, 0, 5], [-inf, -inf, 5]]), (2, 3))
+    assert np.array_equal(y[0, :, :, 0], [[nan, nan, 5], [nan, 0, 5]], equal_nan=True)
+    assert indices[0, :, :, 0].tolist() == [[3, 1, 5], [3, 4, 5]]
+    y, indices = k.adaptive_max_pool2d_forward(plane([[-inf, -inf]]), (1, 1))
+    assert y.item() == -inf and indices.item() == 0
+
+
 def test_bits_do_not_depend_on_the_threads():
     k, x = kernels.rung("cpu"), image(5, 13, 12, 7, dtype=np.float32)
 

@@ -57,6 +57,32 @@ def test_dropout():
     assert (layer(x).data == 0).any() and layer.eval()(x) is x
 
 
+@pytest.mark.parametrize("function, shape", [("dropout1d", (300, 20, 3)), ("dropout1d", (6000, 3)), ("dropout2d", (300, 20, 3, 2))])
+def test_dropout_of_channels(function, shape):
+    ta.manual_seed(0)
+    x = ta.ones(*shape, requires_grad=True)
+    y = getattr(F, function)(x, 0.2)
+    channels = y.data.reshape(6000, -1)
+    assert (channels == channels[:, :1]).all() and set(np.unique(channels)) == {0.0, np.float32(1.25)}
+    assert abs((channels == 0).mean() - 0.2) < 0.02
+    y.sum().backward()
+    assert np.array_equal(x.grad.data, y.data)
+    assert getattr(F, function)(x, 0.5, training=False) is x and not getattr(F, function)(x, 1.0).data.any()
+
+
+@pytest.mark.parametrize("function", ["dropout", "dropout1d", "dropout2d"])
+def test_dropout_in_place(function):
+    ta.manual_seed(0)
+    start = ta.ones(4, 30, 2, requires_grad=True)
+    x = start * 3
+    y = getattr(F, function)(x, 0.5, True, True)
+    assert y is x and set(np.unique(x.data)) == {0.0, 6.0}
+    x.sum().backward()
+    assert np.array_equal(start.grad.data, x.data)
+    whole = x.data.copy()
+    assert getattr(F, function)(x, 0.5, False, True) is x and np.array_equal(x.data, whole)
+
+
 def test_whole_numbers_are_spread_evenly():
     ta.manual_seed(0)
     drawn = ta.randint(2, 7, (5, 4000))

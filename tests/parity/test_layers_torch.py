@@ -1,4 +1,6 @@
 """Layers against PyTorch's of the same name: first values, weights both ways, outputs and gradients in both modes."""
+import inspect
+
 import numpy as np
 import pytest
 from op_samples import LAYERS, close, listed, weights_of
@@ -72,6 +74,56 @@ def test_first_values_follow_the_same_law(i):
         assert np.abs(a).max() == pytest.approx(np.abs(b).max(), rel=0.35, abs=1e-6), name
         if name.endswith("weight") and a.size >= 1000:
             assert a.std() == pytest.approx(b.std(), rel=0.08), name
+
+
+FAMILIES = ("linear", "conv", "norm", "pooling", "dropout")
+
+
+def _parameters(f):
+    return [(p.name, p.kind, p.default) for p in inspect.signature(f).parameters.values()]
+
+
+@pytest.mark.parametrize("name", [n for n, cls in vars(ta.nn).items() if isinstance(cls, type) and hasattr(torch.nn, n)
+                                  and cls.__module__.rpartition(".")[2] in FAMILIES])
+def test_same_arguments(name):
+    """The constructor takes PyTorch's arguments, in its order and with its defaults, and `forward` has them too."""
+    ours, theirs = getattr(ta.nn, name), getattr(torch.nn, name)
+    assert _parameters(ours) == _parameters(theirs)
+    assert _parameters(ours.forward)[:len(_parameters(theirs.forward))] == _parameters(theirs.forward)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm", "instance_norm", "dropout", "dropout1d", "dropout2d"])
+def test_functions_have_the_same_arguments(name):
+    theirs = _parameters(getattr(torch.nn.functional, name))
+    assert _parameters(getattr(ta.nn.functional, name))[:len(theirs)] == theirs
+
+
+@pytest.mark.parametrize("make", [lambda nn, **o: nn.Linear(3, 4, **o), lambda nn, **o: nn.ConvTranspose2d(3, 4, 3, **o),
+                                  lambda nn, **o: nn.BatchNorm2d(3, **o), lambda nn, **o: nn.GroupNorm(1, 3, **o),
+                                  lambda nn, **o: nn.LayerNorm(3, **o)])
+def test_dtype_of_parameters(make):
+    ours, theirs = make(ta.nn, dtype=np.float64, device="cpu"), make(torch.nn, dtype=torch.float64)
+    assert {k: v.dtype for k, v in ours.state_dict().items()} == {k: v.numpy().dtype for k, v in theirs.state_dict().items()}
+
+
+@pytest.mark.parametrize("size", [(13, 14), (2, 4, 14, 13), None])
+def test_size_of_a_transposed_convolution(size):
+    ours, theirs = ta.nn.ConvTranspose2d(3, 4, 3, stride=2), torch.nn.ConvTranspose2d(3, 4, 3, stride=2)
+    theirs.load_state_dict({k: torch.tensor(v.data) for k, v in ours.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    close(ours(ta.Tensor(x), output_size=size).data, theirs(torch.tensor(x), size).detach().numpy(), 1e-6, "output")
+
+
+@pytest.mark.parametrize("momentum", [0.3, None])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (5, 3, 4)])
+def test_running_statistics(shape, momentum):
+    """They move as PyTorch's do: over several batches, and not at all for an empty one, which is counted all the same."""
+    ours, theirs = ta.nn.BatchNorm1d(3, momentum=momentum), torch.nn.BatchNorm1d(3, momentum=momentum)
+    for seed in range(3):
+        x = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+        ours(ta.Tensor(x)), theirs(torch.tensor(x))
+        for (k, a), b in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+            close(a.data, b.numpy(), 1e-6, f"{k} after {seed + 1}")
 
 
 def test_load_result_and_names():

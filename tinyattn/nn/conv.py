@@ -27,7 +27,9 @@ class _Conv(Module):
         self.stride, self.dilation = self._size(stride, "stride", 1), self._size(dilation, "dilation", 1)
         self.padding = (choice(padding, ("same", "valid"), name, "padding") if isinstance(padding, str) else
                         self._size(padding, "padding", 0))
-        self.padding_mode = choice(padding_mode, ("zeros",), name, "padding_mode")
+        self.padding_mode = choice(padding_mode, ("zeros", "reflect", "replicate", "circular"), name, "padding_mode")
+        if padding == "same" and set(self.stride) != {1}:
+            raise ValueError(f"{name}: padding='same' needs stride 1, got stride {self.stride}")
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = Parameter(zeros((first, second // groups) + self.kernel_size, **options))
         self.register_parameter("bias", Parameter(zeros(out_channels, **options)) if bias else None)
@@ -41,8 +43,20 @@ class _Conv(Module):
         single = isinstance(value, (tuple, list)) and len(value) == 1
         return (whole(value[0] if single else value, caller, name, least),)
 
+    def _padded(self, input):
+        """`input` with what `padding_mode` puts around it: (before, after) of the last axis first."""
+        if self.padding == "same":
+            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+            pads = [(total // 2, total - total // 2) for total in totals]
+        else:
+            pads = [(p, p) for p in ((0,) * self.dims if self.padding == "valid" else self.padding)]
+        return F.pad(input, [n for both in reversed(pads) for n in both], self.padding_mode)
+
     def forward(self, input):
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return type(self).function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"

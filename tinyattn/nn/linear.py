@@ -40,7 +40,7 @@ class Linear(Module):
 class Identity(Module):
     """Gives back what it is given; takes any arguments, so that it can stand where another layer stood."""
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args, **kwargs):
         super().__init__()
 
     def forward(self, input):

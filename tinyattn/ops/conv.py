@@ -9,9 +9,8 @@ A transposed convolution is the gradient to x, called forward.
 """
 from ..autograd import Function
 from .arguments import images, lines, one, pair, same_dtype, tensor_argument
-from .creation import zeros
 from .layout import to_memory, to_public
-from .shape import cat
+from .pad import pad
 
 
 def _geometry(ctx):
@@ -87,12 +86,9 @@ def _same(kernel, stride, dilation, caller):
     return (total[0] // 2, total[1] // 2), (total[0] % 2, total[1] % 2)
 
 
-def _behind(x, more):
+def _behind(x, rows, columns):
     """x (N, C, H, W) with rows and columns of zeros behind its last ones."""
-    for dim, count in zip((2, 3), more):
-        if count:
-            x = cat([x, zeros(x.shape[:dim] + (count,) + x.shape[dim + 1:], dtype=x.dtype)], dim)
-    return x
+    return pad(x, (0, columns, 0, rows)) if rows or columns else x
 
 
 def _checked_filters(weight, groups, caller, shape):
@@ -131,7 +127,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         padding = pair(padding, caller, "padding")
     elif padding == "same":
         padding, more = _same(kernel, stride, dilation, caller)
-        x = _behind(x, more)
+        x = _behind(x, *more)
     elif padding == "valid":
         padding = 0, 0
     else:
@@ -169,7 +165,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     if min(size) < 1:
         raise ValueError(f"{caller}: the output would be empty: its size would be {size} (input {input.shape}, kernel {kernel}, "
                          f"stride {stride}, padding {padding})")
-    x = _behind(x, [e // s for e, s in zip(extra, stride)])  # a whole stride of output_padding is a row of zeros more to read
+    x = _behind(x, *[e // s for e, s in zip(extra, stride)])  # a whole stride of output_padding is a row of zeros more to read
     y = ConvTranspose2dFunction.apply(x, weight, x_shape=(x.shape[0], channels) + size, stride=stride, padding=padding,
                                       dilation=dilation, groups=groups)
     y = y if bias is None else y + bias.reshape(-1, 1, 1)
