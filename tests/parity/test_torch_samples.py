@@ -16,8 +16,8 @@ LEFT_OUT = {
     **dict.fromkeys(("sort", "argsort", "topk"), ("differs in ", "PyTorch leaves the order of equal numbers open; here they keep the order "
                                                   "they came in (test_index_torch.py compares with stable=True)")),
     "add": (WRAPS, "PyTorch lets a number that does not fit wrap around without a word"), "sub": (WRAPS, "likewise"),
-    **{name: ("must be float32 or float64, got ", "PyTorch convolves and multiplies integers too, slowly; here they are to be converted")
-       for name in ("conv1d", "conv2d", "avg_pool2d")},
+    **{name: ("must be float32 or float64, got ", "PyTorch convolves, multiplies and pools integers too, slowly; here they are to be converted")
+       for name in ("conv1d", "conv2d", "conv_transpose2d", "avg_pool2d", "max_pool2d")},
 }
 """Samples that differ on purpose, by title: part of the message, and the reason."""
 OTHERS = (torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool)
