@@ -1,9 +1,9 @@
 """The linear layer, and layers that only rearrange."""
 import math
 
-from ..ops.arguments import axis, tensor_argument, whole
+from ..ops.arguments import whole
 from ..ops.creation import zeros
-from ..ops.shape import flatten
+from ..ops.shape import flatten, unflatten
 from . import functional as F
 from . import init
 from .module import Module, Parameter
@@ -72,9 +72,7 @@ class Unflatten(Module):
         self.unflattened_size = tuple([whole(n, "Unflatten", "unflattened_size", -1) for n in unflattened_size])
 
     def forward(self, input):
-        shape = tensor_argument(input, "Unflatten").shape
-        dim = axis(self.dim, len(shape), "Unflatten")
-        return input.reshape(shape[:dim] + self.unflattened_size + shape[dim + 1:])
+        return unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
