@@ -104,7 +104,8 @@ class LRScheduler:
             raise ValueError(f"{caller}: expected \"last_epoch\" and the \"base_lrs\" of {groups} "
                              f"parameter groups, got {state_dict!r:.80}")
         base_lrs, scale, last_lr = ([real(x, caller, f"each of {name}") for x in v] if v is not None else None for name, v in given.items())
-        read = {"last_epoch": whole(state_dict["last_epoch"], caller, "last_epoch", 0), "base_lrs": base_lrs, "_scale": scale, **self._more(state_dict)}
+        read = {"last_epoch": whole(state_dict["last_epoch"], caller, "last_epoch", 0), "base_lrs": base_lrs, "_scale": scale,
+                **self._more(state_dict)}
         own = dict(self.__dict__)
         self.__dict__.update(read)
         try:
