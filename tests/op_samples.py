@@ -98,6 +98,9 @@ PLAIN = {
     "zeros_like": (lambda t, F, x: [t.zeros_like(x), t.ones_like(x), t.full_like(x, 2)], N(2, 3)),
     "linspace": (lambda t, F: [t.linspace(0, 1, 5), t.linspace(3, -1, 1), t.linspace(0, 1, 0)],),
     "logical_xor": (lambda t, F, a, b: [t.logical_xor(a, b), a ^ b], B(4, 5), B(5)),
+    "isclose": (lambda t, F, a: [t.isclose(a, a * 1.001), t.isclose(a, a + 1e-9), t.isclose(a / 0, a / 0, equal_nan=True)], N(3, 4)),
+    "allclose": (lambda t, F, a: [t.tensor(t.allclose(a, a * 1.001)), t.tensor(t.allclose(a, a, rtol=0)), t.tensor(t.equal(a, a)),
+                                  t.tensor(t.equal(a, a + 1)), t.tensor(t.equal(a, a[0]))], N(3, 4)),
     "isinf": (lambda t, F, x: t.isinf(x), V([1.0, np.nan, np.inf, -np.inf])),
     "integers": (lambda t, F, i: [i + 1, i * 2, i - i, i / 2, i * 0.5, i > 1.5, -i, i ** 2, i // 2, i % 3, (i - 2) // 2,
                                       (i - 2) % 3, t.div(i - 2, 2, rounding_mode="trunc"), t.round(i), t.exp(i) > 7, t.sqrt(i), t.relu(i - 2), i.clamp(1, 3),
@@ -113,6 +116,8 @@ NOT_OPERATIONS = {
     "sequence_lengths": "a check", "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
     "rand_like": "random numbers: tests/ops/test_random.py", "randn_like": "random numbers: tests/ops/test_random.py",
     "randint": "random numbers: tests/ops/test_random.py", "randperm": "random numbers: tests/ops/test_random.py",
+    "equal": "with allclose above", "fill_": "in place: tests/ops/test_in_place.py",
+    "zero_": "in place: tests/ops/test_in_place.py", "copy_": "in place: tests/ops/test_in_place.py",
     "empty": "its numbers are anything: tests/ops/test_creation.py", "reduction_of": "a check", "log1pexp": "softplus without its threshold: under softplus and binary_cross_entropy_with_logits",
 }
 

@@ -33,7 +33,9 @@ RIGHT = {
     "abs add ceil clone cos div eq erf exp floor ge gt isfinite isnan le log log1p logical_and logical_not logical_or lt maximum "
     "minimum mul ne neg pow reciprocal relu round rsqrt sigmoid sign sin sqrt square sub tanh tril triu zeros_like ones_like "
     "all amax amin any argmax argmin max mean min prod std sum var flatten squeeze "
-    "elu gelu leaky_relu silu softplus dropout normalize logical_xor isinf floor_divide remainder trunc norm rand_like randn_like": None,
+    "elu gelu leaky_relu silu softplus dropout normalize logical_xor isinf floor_divide remainder trunc norm rand_like randn_like allclose equal isclose glu hardsigmoid "
+    "hardswish hardtanh logsigmoid mish relu6 selu cosine_similarity": None, "prelu": [x(2, 3), x(3)], "logsumexp": [x(2, 3), 1],
+    "binary_cross_entropy kl_div huber_loss": [x(2, 3), x(2, 3)],
     "conv2d": [IMAGE, x(2, 2, 3, 3)], "conv1d": [x(1, 2, 5), x(2, 2, 3)], "max_pool2d": [IMAGE, 2], "avg_pool2d": [IMAGE, 2],
     "conv_transpose2d": [IMAGE, x(2, 2, 3, 3)], "conv_transpose1d": [x(1, 2, 5), x(2, 2, 3)], "dropout1d": [x(2, 3)], "dropout2d": [IMAGE],
     "max_pool1d avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d": [x(1, 2, 5), 2], "instance_norm": [IMAGE],

@@ -8,7 +8,7 @@ import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import cli, kernels
 from tinyattn.gradcheck import GradcheckError, Report, gradcheck, gradgradcheck
-from tinyattn.ops import compare, conv, elementwise, index, matmul, norm, pool, reduce, shape, softmax
+from tinyattn.ops import axes, compare, conv, elementwise, gather, index, matmul, norm, pool, reduce, shape, softmax
 
 
 @pytest.fixture(autouse=True)
@@ -75,11 +75,11 @@ MUTATIONS = {
         lambda w: F.conv2d(ta.tensor(np.random.default_rng(5).normal(size=(1, 2, 5, 5))), w), [(2, 2, 3, 3)],
         "flipped along axes 2, 3"),
     "a reshape instead of a permutation": (
-        shape.PermuteFunction, "backward", lambda ctx, dy: dy.reshape(dy.shape[::-1]), lambda x: x.T * ta.tensor(np.arange(6.0).reshape(3, 2)),
+        axes.PermuteFunction, "backward", lambda ctx, dy: dy.reshape(dy.shape[::-1]), lambda x: x.T * ta.tensor(np.arange(6.0).reshape(3, 2)),
         [(2, 3)], "transposed|wrong places"),
     "rows scattered one too far": (
-        index.IndexSelectFunction, "backward",
-        lambda ctx, dy: index.IndexAddFunction.apply(dy, ctx.saved[0], dim=0, length=ctx.length).flip(0),
+        gather.IndexSelectFunction, "backward",
+        lambda ctx, dy: gather.IndexAddFunction.apply(dy, ctx.saved[0], dim=0, length=ctx.length).flip(0),
         lambda x: ta.index_select(x, 0, ta.tensor([0, 1])), [(4, 2)], "wrong places|flipped"),
     "pooling that forgets its overlaps": (
         pool.MaxPool2dFunction, "backward",

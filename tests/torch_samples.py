@@ -24,12 +24,15 @@ matmul max maximum mean min minimum mul ne neg ones ones_like permute pow prod r
 sigmoid sign sin sort split sqrt square squeeze stack std sub sum tanh topk transpose tril triu unsqueeze var view where zeros
 zeros_like softmax log_softmax
 argsort bmm broadcast_to contiguous diagonal dot expand_as masked_select mm movedim mv narrow outer ravel reshape_as scatter scatter_add
-select t tile unbind unflatten view_as""".split()
+select t tile unbind unflatten view_as
+logsumexp allclose equal isclose isinf logical_xor trunc floor_divide remainder full_like randint randperm linspace empty
+rand_like randn_like""".split()
 """Of `ta` and the Tensor's methods."""
 
 NETWORK = """relu leaky_relu elu gelu silu softplus linear conv1d conv2d conv_transpose2d max_pool2d avg_pool2d adaptive_avg_pool2d
 adaptive_max_pool2d batch_norm layer_norm group_norm dropout embedding cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss
-binary_cross_entropy_with_logits scaled_dot_product_attention interpolate grid_sample pad unfold normalize one_hot""".split()
+binary_cross_entropy_with_logits scaled_dot_product_attention interpolate grid_sample pad unfold normalize one_hot binary_cross_entropy cosine_similarity glu hardsigmoid hardswish hardtanh huber_loss kl_div
+logsigmoid mish prelu relu6 selu""".split()
 """Of `nn.functional`."""
 
 BY_NAME = collections.defaultdict(list)
@@ -49,7 +52,7 @@ CALLS = {
 }
 """Where PyTorch's table calls a function with its arguments in another order."""
 
-RANDOM = {"dropout", "randn"}
+RANDOM = {"dropout", "randn", "randint", "randperm", "empty", "rand_like", "randn_like"}
 """Chance: only shapes and dtypes can be compared."""
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64, torch.int32: np.int32, torch.int16: np.int16,
@@ -209,8 +212,9 @@ def compare_all(ours, theirs, leaves, random=False, second=True, tolerance=1e-9,
 
 def samples(op, dtype=torch.float64, more=False):
     """PyTorch's samples of one function; `more`: those with which it checks itself against NumPy (hard values, strides, dtypes)."""
-    return list((op.reference_inputs if more else op.sample_inputs)("cpu", dtype if dtype in op.dtypes else torch.int64,
-                                 requires_grad=op.supports_autograd and dtype in op.dtypes and dtype.is_floating_point))
+    dtype = dtype if dtype in op.dtypes else torch.int64
+    made = op.reference_inputs if more else op.sample_inputs
+    return list(made("cpu", dtype, requires_grad=op.supports_autograd and dtype.is_floating_point))
 
 
 def check_sample(name, op, sample, second=True):
@@ -280,7 +284,7 @@ def check_layer(info, sample, training):
     assert list(ours.state_dict()) == list(theirs.state_dict()), f"state_dict: {list(ours.state_dict())}, PyTorch's {list(theirs.state_dict())}"
     ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
     leaves = []
-    arguments, options = sample.forward_input.args, sample.forward_input.kwargs
+    arguments, options = fresh(sample.forward_input.args), fresh(sample.forward_input.kwargs)
     made = _tensors(ours(*convert(arguments, leaves), **convert(options, leaves)))
     expected = _tensors(theirs(*arguments, **options))
     leaves += list(zip(ours.parameters(), theirs.parameters(), strict=True))

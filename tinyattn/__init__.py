@@ -37,7 +37,7 @@ from .dtypes import (bool, double, float, float32, float64, int, int8, int16, in
 from .ops.activation import relu  # noqa: E402
 from .ops.axes import (diagonal, moveaxis, movedim, narrow, permute, select, squeeze, swapaxes, swapdims, t, transpose,  # noqa: E402
                        unbind, unsqueeze)
-from .ops.compare import (clamp, eq, ge, gt, isfinite, isinf, isnan, le, logical_and, logical_not, logical_or,  # noqa: E402
+from .ops.compare import (allclose, clamp, eq, equal, ge, gt, isclose, isfinite, isinf, isnan, le, logical_and, logical_not, logical_or,  # noqa: E402
                           logical_xor, lt, masked_fill, maximum, minimum, ne, where)
 from .ops.creation import (arange, empty, eye, full, full_like, linspace, ones, ones_like, tril, triu, zeros,  # noqa: E402
                            zeros_like)
@@ -46,10 +46,10 @@ from .ops.elementwise import (abs, add, ceil, cos, div, erf, exp, floor, floor_d
                               reciprocal, remainder, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub, tanh, trunc)
 from .ops.gather import gather, index_select, scatter, scatter_add  # noqa: E402
 from .ops.index import masked_select  # noqa: E402
-from .ops.length import norm  # noqa: E402
+from .ops.length import cosine_similarity, norm  # noqa: E402
 from .ops.matmul import bmm, dot, matmul, mm, mv, outer  # noqa: E402
 from .ops.random import rand, rand_like, randint, randn, randn_like, randperm  # noqa: E402
-from .ops.reduce import (all, amax, amin, any, argmax, argmin, cumsum, max, mean, min, prod, std, sum, var)  # noqa: E402
+from .ops.reduce import (all, amax, amin, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, var)  # noqa: E402
 from .ops.shape import (broadcast_to, cat, chunk, clone, contiguous, expand, expand_as, flatten, flip, ravel, repeat,  # noqa: E402
                         reshape, reshape_as, split, stack, tile, unflatten, view, view_as)
 from .ops.sort import argsort, sort, topk  # noqa: E402

@@ -93,6 +93,19 @@ class Tensor:
         """The number of elements."""
         return self.data.size
 
+    nelement = numel
+
+    def element_size(self):
+        """Bytes of one element."""
+        return self.data.itemsize
+
+    def stride(self, dim=None):
+        """How many elements lie between neighbours along each axis, or along axis `dim`."""
+        steps = tuple(step // self.data.itemsize for step in self.data.strides)
+        if dim is not None and not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"stride: dim {dim} is out of range for a tensor with {self.ndim} axes")
+        return steps if dim is None else steps[dim]
+
     def is_contiguous(self):
         """True if its memory is in the order of its axes (an image tensor is usually channels-last instead)."""
         return bool(self.data.flags.c_contiguous)

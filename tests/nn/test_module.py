@@ -303,8 +303,8 @@ def test_repr_reads_as_pytorchs():
   (0): ConvNormAct(
     activation=None
     (conv): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
-    (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1)
+    (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
   )
 )"""
-    assert repr(nn.Sequential()) == "Sequential()" and repr(nn.ModuleList([nn.Dropout(0.2)])) == "ModuleList(\n  (0): Dropout(p=0.2)\n)"
+    assert repr(nn.Sequential()) == "Sequential()" and repr(nn.ModuleList([nn.Dropout(0.2)])) == "ModuleList(\n  (0): Dropout(p=0.2, inplace=False)\n)"
     assert repr(nn.Parameter(np.zeros(1, np.float32))).startswith("Parameter containing:\ntensor([0.]")

@@ -36,6 +36,8 @@ TWINS = {
     "batch_norm with relu": lambda t, f, x, w, b: TF.relu(TF.batch_norm(x, None, None, w, b, True)),
     "batch_norm running, with relu": lambda t, f, x, m, v, w, b: TF.relu(TF.batch_norm(x, m, v, w, b)),
     "batch_norm gradients of given statistics": _running,
+    "hardsigmoid": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 6,         # PyTorch's own derivative has a float32 sixth in it
+    "hardsigmoid in place": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 2,
     "root": lambda t, f, x: x.sqrt(),
     "unbroadcast": lambda t, f, x: x.sum((0, 2)).reshape(3, 1) ** 2,
 }

@@ -131,6 +131,14 @@ for name in ("relu", "gelu", "silu", "softplus", "elu", "leaky_relu"):
 case("leaky_relu", lambda t, F, x: F.leaky_relu(x, 0.3), D(3, 5), label="slope 0.3")
 case("relu", lambda t, F, x: F.relu(x), V([-1.0, 0.0, 2.0]), label="at 0", smooth=False)
 case("abs", lambda t, F, x: t.abs(x), V([-1.0, 0.0, 2.0]), label="at 0", smooth=False)
+for name in ("hardtanh", "relu6", "hardsigmoid", "hardswish", "logsigmoid", "mish", "selu"):
+    for shape in SHAPES[:2]:
+        case(name, lambda t, F, x, name=name: getattr(F, name)(x * 7), D(*shape))
+for name in ("hardtanh", "relu6", "hardsigmoid", "hardswish", "mish", "selu"):
+    case(name, lambda t, F, x, name=name: getattr(F, name)(x * 7, inplace=True) * 3, D(3, 5), label="in place")
+case("prelu", lambda t, F, x, w: F.prelu(x, w), D(2, 3, 4), N(3))
+case("prelu", lambda t, F, x, w: F.prelu(x, w), D(7), N(1))
+case("glu", lambda t, F, x: F.glu(x, 1) * F.glu(x).sum(), N(2, 4, 6))
 case("clamp", lambda t, F, x: x.clamp(-0.4, 0.6), D(3, 5))
 case("clamp", lambda t, F, x: x.clamp(min=0.1) + x.clamp(max=0.2), D(7), label="one side")
 case("clamp", lambda t, F, x: x.clamp(-1, 2), V([-1.0, 0.0, 2.0, 3.0]), label="at the limits", smooth=False)
@@ -287,6 +295,9 @@ case("sum", lambda t, F, x: t.sum(x, 1, dtype=x.dtype) * t.mean(x, 1, dtype=x.dt
 case("var", lambda t, F, x: x.var(1, False) + t.var(x, unbiased=True), N(3, 4), label="unbiased")
 for p in ("fro", 1, 3, 0.5, -1.5, math.inf, -math.inf, 0):
     case("norm", lambda t, F, x, p=p: t.norm(x, p, 1) + x.sum(1), D(3, 4), label=f"p = {p}")
+case("logsumexp", lambda t, F, x: t.logsumexp(x, 1) + x.logsumexp((0, 2), keepdim=True).sum(), N(2, 4, 3))
+case("logsumexp", lambda t, F, x: t.logsumexp(x * 1000, 0), N(3, 2), label="large")
+case("cosine_similarity", lambda t, F, a, b: F.cosine_similarity(a, b, 1) * t.cosine_similarity(a, b, dim=-1).sum(), N(2, 3, 4), N(3, 4))
 case("norm", lambda t, F, x: x.norm() * t.norm(x, 3), N(3, 4), label="of all")
 case("norm", lambda t, F, x: t.norm(x, 2, 0, keepdim=True) + t.norm(x, 3, 0), V([[0.0, 1.0], [0.0, 2.0]]), label="of zeros", smooth=False)
 case("cumsum", lambda t, F, x: t.cumsum(x, 1) ** 2, N(2, 4, 3))

@@ -124,6 +124,12 @@ for shape in [(2, 3, 5), (2, 3, 4, 3), (3, 17, 6, 7)]:
     case("instance_norm", lambda t, F, x, w, b: F.instance_norm(x, None, None, w, b), N(*shape), N(shape[1]), N(shape[1]))
 case("instance_norm", lambda t, F, x, m, v: F.instance_norm(x, m, v, use_input_stats=False, eps=0.1), N(2, 3, 4), const(N(3)), const(P(3)),
      label="running")
+case("binary_cross_entropy", lambda t, F, x, y: F.binary_cross_entropy(x.sigmoid(), y.sigmoid()), N(3, 4), N(3, 4))
+case("binary_cross_entropy", lambda t, F, x, y, w: F.binary_cross_entropy(x.sigmoid(), y.sigmoid(), w, reduction="sum"), N(3, 4), N(3, 4),
+     const(P(4)), label="weight")
+case("kl_div", lambda t, F, x, y: F.kl_div(x.log_softmax(1), y.softmax(1), reduction="batchmean"), N(3, 4), N(3, 4))
+case("kl_div", lambda t, F, x, y: F.kl_div(x.log_softmax(1), y.log_softmax(1), reduction="none", log_target=True), N(3, 4), N(3, 4), label="log target")
+case("huber_loss", lambda t, F, x, y: F.huber_loss(x, y, delta=0.3) + F.huber_loss(x, y, "sum"), D(3, 4), const(N(3, 4)))
 case("normalize", lambda t, F, x: F.normalize(x), N(3, 4))
 case("normalize", lambda t, F, x: F.normalize(x, 3.0, 0), D(3, 4), label="p=3")
 case("normalize", lambda t, F, x: F.normalize(x, dim=1), V([[0.0, 0.0], [3.0, 4.0]]), label="of 0", smooth=False)

@@ -1,6 +1,8 @@
 """Activations as modules, for use in a Sequential. `inplace` writes the result over the input, as in PyTorch."""
+from ..ops.arguments import real, whole
+from ..ops.creation import full
 from . import functional as F
-from .module import Module
+from .module import Module, Parameter
 
 
 class _Activation(Module):
@@ -110,3 +112,90 @@ class LogSoftmax(_Activation):
 
     def __init__(self, dim=None):
         super().__init__(dim=dim)
+
+
+class ReLU6(_Activation):
+    """x limited to [0, 6]"""
+
+    function = staticmethod(F.relu6)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class Hardtanh(_Activation):
+    """x limited to [min_val, max_val]"""
+
+    function = staticmethod(F.hardtanh)
+
+    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+        super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
+
+
+class Hardsigmoid(_Activation):
+    """(x + 3) / 6 limited to [0, 1]"""
+
+    function = staticmethod(F.hardsigmoid)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class Hardswish(_Activation):
+    """x · hardsigmoid(x)"""
+
+    function = staticmethod(F.hardswish)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class LogSigmoid(_Activation):
+    """ln σ(x)"""
+
+    function = staticmethod(F.logsigmoid)
+
+    def __init__(self):
+        super().__init__()
+
+
+class Mish(_Activation):
+    """x · tanh(ln(1 + eˣ))"""
+
+    function = staticmethod(F.mish)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class SELU(_Activation):
+    """λ · elu(x, α), which keeps mean 0 and variance 1"""
+
+    function = staticmethod(F.selu)
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class GLU(_Activation):
+    """a · σ(b) of the two halves along `dim`"""
+
+    function = staticmethod(F.glu)
+
+    def __init__(self, dim=-1):
+        super().__init__(dim=dim)
+
+
+class PReLU(Module):
+    """x where x > 0, else weight · x, with a trained weight for all channels or for each"""
+
+    def __init__(self, num_parameters=1, init=0.25):
+        super().__init__()
+        self.num_parameters = whole(num_parameters, "PReLU", "num_parameters")
+        self.weight = Parameter(full((self.num_parameters,), float(real(init, "PReLU", "init"))))
+
+    def forward(self, input):
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self):
+        return f"num_parameters={self.num_parameters}"

@@ -1,13 +1,14 @@
 """Every operation of a network as a plain function, under PyTorch's names: ``import tinyattn.nn.functional as F``."""
-from ..ops.activation import elu, gelu, leaky_relu, relu, silu, softplus
+from ..ops.activation import (elu, gelu, glu, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, prelu, relu, relu6,
+                              selu, silu, softplus)
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.gates import apply_gates, pool_channels, pool_pixels
 from ..ops.embedding import embedding, one_hot
-from ..ops.length import normalize
-from ..ops.loss import (binary_cross_entropy_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss,
-                        smooth_l1_loss)
+from ..ops.length import cosine_similarity, normalize
+from ..ops.loss import (binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div, l1_loss,
+                        mse_loss, nll_loss, smooth_l1_loss)
 from ..ops.matmul import linear
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm
 from ..ops.pad import pad
@@ -16,7 +17,9 @@ from ..ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_p
 from ..ops.random import dropout, dropout1d, dropout2d
 from ..ops.softmax import log_softmax, softmax
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+__all__ = ["binary_cross_entropy", "cosine_similarity", "glu", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "kl_div", "logsigmoid",
+           "mish", "prelu", "relu6", "selu",
+           "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
            "conv_transpose1d", "conv_transpose2d", "dropout1d", "dropout2d", "instance_norm", "max_pool1d",
            "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
            "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "l1_loss", "layer_norm",

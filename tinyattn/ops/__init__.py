@@ -9,7 +9,7 @@ from . import (activation, attention, axes, compare, conv, creation, elementwise
                pool, recurrent, reduce, shape, softmax, sort)
 from . import random as random_ops
 from .arguments import as_tensor
-from .in_place import in_place
+from .in_place import copy_, fill_, in_place, zero_
 
 
 def _to(x, *targets, dtype=None, device=None):
@@ -54,9 +54,9 @@ METHODS = {
     elementwise: "abs exp log log1p sqrt rsqrt reciprocal square sin cos tanh sigmoid erf floor ceil round trunc sign add sub mul div "
                  "floor_divide remainder pow neg",
     activation: "relu gelu silu",
-    compare: "clamp maximum minimum masked_fill isnan isfinite isinf logical_not logical_and logical_or logical_xor eq ne lt le gt ge",
+    compare: "clamp maximum minimum masked_fill isnan isfinite isinf isclose allclose equal logical_not logical_and logical_or logical_xor eq ne lt le gt ge",
     length: "norm",
-    reduce: "sum mean prod amax amin max min argmax argmin var std all any cumsum",
+    reduce: "sum mean prod amax amin max min argmax argmin var std all any cumsum logsumexp logsumexp",
     shape: "reshape view flatten ravel unflatten reshape_as view_as expand expand_as broadcast_to repeat tile clone contiguous split chunk flip",
     axes: "permute transpose swapaxes swapdims movedim moveaxis t squeeze unsqueeze select narrow unbind diagonal",
     index: "masked_select",
@@ -72,6 +72,12 @@ for _name, _function in OPERATORS.items():
     setattr(Tensor, f"__r{_name}__", _reversed(_function))
     if _name != "matmul":
         setattr(Tensor, f"__i{_name}__", in_place(_function, _name not in KEEPS_NOTHING))
+
+for _name, _function in (("add_", elementwise.add), ("sub_", elementwise.sub), ("mul_", elementwise.mul), ("div_", elementwise.div),
+                         ("clamp_", compare.clamp)):
+    setattr(Tensor, _name, in_place(_function, _name[:-1] not in KEEPS_NOTHING))
+for _function in (fill_, zero_, copy_):
+    setattr(Tensor, _function.__name__, _function)
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Tensor, f"__{_name}__", getattr(compare, _name))

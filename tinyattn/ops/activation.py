@@ -5,12 +5,12 @@ the input, as in PyTorch; here it saves no time.
 """
 import numpy as np
 
-from .arguments import choice, flag, float_argument, real
-from .compare import gt, le, where
-from .elementwise import div, erf, exp, mul, sigmoid, square
+from .arguments import axis, choice, flag, float_argument, real, same_dtype
+from .compare import clamp, ge, gt, le, logical_or, where
+from .elementwise import div, erf, exp, mul, neg, sigmoid, square, tanh
 from .in_place import in_place
 from .pointwise import Unary, fused, pointwise, unary
-from .shape import cast
+from .shape import cast, chunk
 
 
 def _gelu_derivative(dy, x):
@@ -97,3 +97,74 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
     if flag(inplace, "leaky_relu", "inplace"):
         return in_place(leaky_relu)(x, slope)
     return LeakyReluFunction.apply(x, slope=slope)
+
+
+# --- compositions of the above ---------------------------------------------------------------------------------------
+
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """x limited to [min_val, max_val]. ValueError where min_val > max_val."""
+    x = float_argument(input, "hardtanh")
+    lo, hi = real(min_val, "hardtanh", "min_val"), real(max_val, "hardtanh", "max_val")
+    if lo > hi:
+        raise ValueError(f"hardtanh: min_val must not be above max_val, got {lo} and {hi}")
+    if flag(inplace, "hardtanh", "inplace"):
+        return in_place(hardtanh)(x, lo, hi)
+    return where(logical_or(le(x, lo), ge(x, hi)), clamp(x.detach(), lo, hi), x)     # at the limits PyTorch's gradient is 0
+
+
+def relu6(input, inplace=False):
+    """x limited to [0, 6]."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(input, inplace=False):
+    """(x + 3) / 6 limited to [0, 1]. (Howard et al., arXiv:1905.02244)"""
+    x = float_argument(input, "hardsigmoid")
+    return in_place(hardsigmoid)(x) if flag(inplace, "hardsigmoid", "inplace") else div(hardtanh(x + 3, 0.0, 6.0), 6)
+
+
+def hardswish(input, inplace=False):
+    """x · hardsigmoid(x). (Howard et al., arXiv:1905.02244)"""
+    x = float_argument(input, "hardswish")
+    return in_place(hardswish)(x) if flag(inplace, "hardswish", "inplace") else x * hardsigmoid(x)
+
+
+def logsigmoid(input):
+    """ln σ(x) = −ln(1 + e⁻ˣ)."""
+    return neg(log1pexp(neg(float_argument(input, "logsigmoid"))))
+
+
+def mish(input, inplace=False):
+    """x · tanh(ln(1 + eˣ)). (Misra, arXiv:1908.08681)"""
+    x = float_argument(input, "mish")
+    return in_place(mish)(x) if flag(inplace, "mish", "inplace") else x * tanh(log1pexp(x))
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def selu(input, inplace=False):
+    """λ · elu(x, α), with the λ and α that keep mean 0 and variance 1. (Klambauer et al., arXiv:1706.02515)"""
+    x = float_argument(input, "selu")
+    return in_place(selu)(x) if flag(inplace, "selu", "inplace") else elu(x, SELU_ALPHA) * SELU_SCALE
+
+
+def prelu(input, weight):
+    """x where x > 0, else weight · x; weight holds one number, or one for each channel (axis 1). (He et al., arXiv:1502.01852)"""
+    x = float_argument(input, "prelu")
+    same_dtype("prelu", input=x, weight=float_argument(weight, "prelu", "weight"))
+    channels = x.shape[1] if x.ndim > 1 else 1
+    if weight.ndim > 1 or weight.data.size not in (1, channels):
+        raise ValueError(f"prelu: weight has shape {weight.shape}, expected () or (1,), or ({channels},), one for each channel of input {x.shape}")
+    slope = weight.reshape((1, -1) + (1,) * (x.ndim - 2)) if weight.data.size > 1 else weight.reshape(())
+    return where(gt(x, 0), x, x * slope)
+
+
+def glu(input, dim=-1):
+    """a · σ(b), where a and b are the halves of the input along `dim`. (Dauphin et al., arXiv:1612.08083)"""
+    x = float_argument(input, "glu")
+    at = axis(dim, x.ndim, "glu")
+    if x.ndim == 0 or x.shape[at] % 2:
+        raise ValueError(f"glu: input has shape {x.shape}, expected an even length along axis {at}")
+    a, b = chunk(x, 2, at)
+    return a * sigmoid(b)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..autograd import Function
 from ..tensor import Tensor, is_number
-from .arguments import as_tensor, tensor_argument
+from .arguments import as_tensor, flag, real, tensor_argument
 from .pointwise import Binary, pointwise, promoted, result_dtype
 from .shape import broadcast_shape, cast, unbroadcast
 
@@ -64,6 +64,26 @@ def isfinite(input):
 def isinf(input):
     """True where input is ∞ or −∞."""
     return logical_or(eq(input, -np.inf), eq(input, np.inf))
+
+
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """True where |input − other| ≤ atol + rtol · |other|, or both are the same infinity (or NaN, with `equal_nan`)."""
+    tensor_argument(input, "isclose"), tensor_argument(other, "isclose", "other")
+    a, b = (cast(x, np.float64).detach() for x in promoted(input, other, "isclose"))
+    rtol, atol = real(rtol, "isclose", "rtol", 0), real(atol, "isclose", "atol", 0)
+    close = logical_or(eq(a, b), logical_and(isfinite(b), le((a - b).abs(), b.abs() * rtol + atol)))
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if flag(equal_nan, "isclose", "equal_nan") else close
+
+
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether `isclose` holds everywhere, as a Python bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
+
+
+def equal(input, other):
+    """Whether both have one shape and the same elements, as a Python bool."""
+    tensor_argument(input, "equal"), tensor_argument(other, "equal", "other")
+    return input.shape == other.shape and bool(eq(input, other).all().item())
 
 
 # --- choices ---------------------------------------------------------------------------------------------------------

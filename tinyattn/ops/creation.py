@@ -108,7 +108,8 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
 def linspace(start, end, steps, *, dtype=np.float32, device="cpu", requires_grad=False):
     """`steps` numbers from `start` to `end`, both included, equally far apart."""
     check_device(device, "linspace")
-    start, end = real(start, "linspace", "start"), real(end, "linspace", "end")
+    start, end = (real(v.item() if isinstance(v, Tensor) and v.ndim == 0 else v, "linspace", name)
+                  for name, v in (("start", start), ("end", end)))
     return Tensor(np.linspace(start, end, whole(steps, "linspace", "steps", 0)).astype(checked_dtype(dtype, "linspace")), requires_grad)
 
 

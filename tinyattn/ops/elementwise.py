@@ -132,6 +132,8 @@ def div(input, other, *, rounding_mode=None):
 
 def floor_divide(input, other):
     """⌊input / other⌋, without gradient."""
+    if not isinstance(input, Tensor):
+        tensor_argument(other, "floor_divide", "one of input and other")
     return div(input, other, rounding_mode="floor")
 
 

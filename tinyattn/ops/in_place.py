@@ -2,13 +2,14 @@
 from ..autograd import is_grad_enabled
 from ..tensor import Tensor
 from . import index
+from .arguments import tensor_argument
 
 
 def in_place(function, keeps=True):
     """`function` with its result written over its first argument; `keeps`: its derivative needs the old values."""
-    def operator(x, *others):
+    def operator(x, *others, **options):
         before = _before(x, others, keeps)
-        y = function(before, *[before if other is x else other for other in others])
+        y = function(before, *[before if other is x else other for other in others], **options)
         if y.shape != x.shape:
             raise ValueError(f"in place, the result must keep the shape {x.shape}, got {y.shape}")
         if y.dtype != x.dtype:
@@ -27,3 +28,19 @@ def _before(x, others, keeps):
     before = Tensor(x.data.copy())
     before.requires_grad, before.grad_fn, before._output_index = x.requires_grad, x.grad_fn, x._output_index
     return before
+
+
+def fill_(x, value):
+    """Every element of x becomes `value`, in place."""
+    index.setitem(x, (Ellipsis,), value)
+    return x
+
+
+def zero_(x):
+    """Every element of x becomes 0, in place: ``w.grad.zero_()``."""
+    return fill_(x, 0)
+
+
+def copy_(x, src):
+    """The elements of `src`, which may broadcast, are written over those of x, in place."""
+    return fill_(x, tensor_argument(src, "copy_", "src"))

@@ -5,11 +5,11 @@
 import math
 
 from . import arguments
-from .arguments import flag, float_argument, real
+from .arguments import flag, float_argument, real, same_dtype
 from .compare import eq, ne, where
 from .elementwise import abs, pow, square
 from .reduce import amax, amin, root
-from .shape import cast
+from .shape import broadcast_shape, cast
 
 
 def norm(input, p="fro", dim=None, keepdim=False):
@@ -37,3 +37,13 @@ def normalize(input, p=2.0, dim=1, eps=1e-12):
     """x / max(‖x‖_p, eps) along `dim`."""
     x, eps = float_argument(input, "normalize"), real(eps, "normalize", "eps")
     return x / norm(x, real(p, "normalize", "p"), dim, True).clamp(min=eps)
+
+
+def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    """x1 · x2 / (max(‖x1‖, eps) · max(‖x2‖, eps)) along `dim`, with broadcasting."""
+    float_argument(x1, "cosine_similarity", "x1"), float_argument(x2, "cosine_similarity", "x2")
+    same_dtype("cosine_similarity", x1=x1, x2=x2)
+    real(eps, "cosine_similarity", "eps")
+    a, b = (x.expand(broadcast_shape("cosine_similarity", x1.shape, x2.shape)) for x in (x1, x2))
+    at = arguments.axis(dim, a.ndim, "cosine_similarity")
+    return ((a / norm(a, 2, at, True).clamp(min=eps)) * (b / norm(b, 2, at, True).clamp(min=eps))).sum(at)

@@ -11,8 +11,8 @@ from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from .arguments import as_tensor, choice, flag, float_argument, probability, real, same_dtype, tensor_argument, whole
 from .activation import log1pexp
-from .compare import where
-from .elementwise import abs, exp, neg, square, sub
+from .compare import clamp, where
+from .elementwise import abs, exp, log, neg, square, sub
 from .index import gather
 from .shape import broadcast_shape
 from .softmax import log_softmax
@@ -220,3 +220,51 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
         scale = (pos_weight - 1) * target + 1
         losses = (1 - target) * input + scale * log1pexp(neg(input))
     return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """−[t·log x + (1 − t)·log(1 − x)] of probabilities x, reduced; logarithms below −100 count as −100, as in PyTorch.
+
+    `binary_cross_entropy_with_logits` takes the scores before the sigmoid, and is the safer choice.
+    """
+    caller = "binary_cross_entropy"
+    reduction = reduction_of(reduction, size_average, reduce, caller)
+    _pairwise(input, target, None, caller)
+    if input.shape != target.shape:
+        raise ValueError(f"{caller}: target has shape {target.shape}, expected that of input, {input.shape}")
+    if input.data.size and not (input.data.min() >= 0 and input.data.max() <= 1):
+        raise ValueError(f"{caller}: input must hold probabilities between 0 and 1, got {input.data.min()} to {input.data.max()}; apply a "
+                         "sigmoid first, or use binary_cross_entropy_with_logits")
+    losses = neg(target * clamp(log(input), min=-100) + (1 - target) * clamp(log(1 - input), min=-100))
+    if weight is not None:
+        if broadcast_shape(f"{caller}: weight", as_tensor(weight, caller).shape, input.shape) != input.shape:
+            raise ValueError(f"{caller}: weight has shape {weight.shape}, which does not broadcast to that of input, {input.shape}")
+        losses = losses * weight
+    return _reduced(losses, reduction)
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """t · (log t − x) of log-probabilities x and probabilities t (their logarithms, with `log_target`); 0 where t = 0.
+
+    `reduction` may also be "batchmean": the sum over the number of rows, which is what the divergence is defined as.
+    """
+    caller, batchmean = "kl_div", isinstance(reduction, str) and reduction == "batchmean"
+    reduction = reduction_of("sum" if batchmean else reduction, size_average, reduce, caller)
+    _pairwise(input, target, None, caller)
+    if flag(log_target, caller, "log_target"):
+        losses = exp(target) * (target - input)
+    else:
+        unseen = target == 0                             # t log t is 0 there
+        losses = where(unseen, 0, target * log(where(unseen, 1, target))) - target * input
+    y = _reduced(losses, reduction)
+    return y / max(input.shape[0], 1) if batchmean and input.ndim else y
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(x − t)² / 2 where |x − t| < δ, else δ (|x − t| − δ/2), reduced. (Huber, 1964)"""
+    choice(reduction, REDUCTIONS, "huber_loss", "reduction")
+    _pairwise(input, target, weight, "huber_loss")
+    if real(delta, "huber_loss", "delta") <= 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+    d = abs(sub(input, target))
+    return _reduced(where(d < delta, square(d) * 0.5, (d - 0.5 * delta) * delta), reduction, weight)

@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from . import arguments
 from .arguments import flag, float_argument, real, tensor_argument
 from .compare import eq, maximum, minimum, where
-from .elementwise import sqrt, square
+from .elementwise import exp, log, sqrt, square
 from .index import gather
 from .named import ValuesIndices
 from .layout import memory_axes, to_public
@@ -274,3 +274,16 @@ def cumsum(input, dim, *, dtype=None):
     dim = arguments.axis(dim, x.ndim, "cumsum")
     y = CumsumFunction.apply(x, dim=dim) if x.ndim else CumsumFunction.apply(x.reshape(1), dim=0).reshape(())
     return y if dtype is None else cast(y, dtype)
+
+
+def logsumexp(input, dim, keepdim=False):
+    """log Σ exp(x) over `dim`, without overflow: m + log Σ exp(x − m) with m = max x;  dx = dy · softmax(x)."""
+    x = float_argument(input, "logsumexp")
+    axes = arguments.axes(dim, x.ndim, "logsumexp")
+    flag(keepdim, "logsumexp", "keepdim")
+    if 0 in [x.shape[i] for i in axes]:
+        return log(exp(x).sum(axes, keepdim))
+    most = amax(x, axes, True).detach()
+    most = where(most.abs() < np.inf, most, 0)
+    y = log(exp(x - most).sum(axes, True)) + most
+    return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
