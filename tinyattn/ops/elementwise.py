@@ -149,6 +149,8 @@ def pow(input, exponent):
             return square(input)
         if exponent == 0.5:
             return sqrt(input)
+    if not isinstance(input, Tensor):
+        tensor_argument(exponent, "pow", "one of input and exponent")
     a, b = promoted(input, exponent, "pow")
     if a.dtype not in FLOATS and b.data.size and b.data.min() < 0:
         raise ValueError("pow: integers have no integer negative powers; convert with .to(np.float32)")
