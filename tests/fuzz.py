@@ -79,7 +79,8 @@ def digits(data, other, rng):
     at = stop = rng.choice(ends)
     while stop < len(data) and 48 <= data[stop] < 58:
         stop += 1
-    data[at:stop] = rng.choice((b"-1", b"0", b"1e400", b"NaN", b"null", b"[]", b"{}", b'"x"', b"true", b"9" * 30, b"7" * (stop - at), b"0.5"))
+    data[at:stop] = rng.choice((b"-1", b"0", b"1e400", b"NaN", b"null", b"[]", b"{}", b'"x"', b"true", b"9" * 30,
+                                b"7" * (stop - at), b"0.5"))
 
 
 def cut(data, other, rng):
@@ -288,8 +289,10 @@ def _checkpoint():
 
 def _json():
     from tinyattn.training import files, session
-    good = json.dumps({"test_accuracy": 0.5, "train_seconds": 1.5, "compile_seconds": 0, "images_per_second": 7, "run": "runs/x", "é": [1, {}]})
-    return Reader([good.encode(), good.replace("0.5", "[NaN, null]", 1).replace('"run"', '"test_accuracy": 1, "run"').encode()], lambda path: (files.read_json(path), session._read_result(path)))
+    good = json.dumps({"test_accuracy": 0.5, "train_seconds": 1.5, "compile_seconds": 0, "images_per_second": 7, "run": "runs/x",
+                       "é": [1, {}]})
+    return Reader([good.encode(), good.replace("0.5", "[NaN, null]", 1).replace('"run"', '"test_accuracy": 1, "run"').encode()],
+                  lambda path: (files.read_json(path), session._read_result(path)))
 
 
 def _picture(form, *modes, **options):
@@ -329,9 +332,11 @@ def _exif():
 
 
 READERS = {
-    "idx": (_idx, 4), "cifar": (_cifar, 3), "records": (_records, 2), "model": (_model, 3), "checkpoint": (_checkpoint, 3), "result": (_json, 1),
+    "idx": (_idx, 4), "cifar": (_cifar, 3), "records": (_records, 2), "model": (_model, 3), "checkpoint": (_checkpoint, 3),
+    "result": (_json, 1),
     "png": (_picture("PNG", "L", "RGB", "RGBA", "P", "1", "LA", "I;16", also=({"optimize": True}, {"exif": _exif()})), 4),
-    "jpeg": (_picture("JPEG", "L", "RGB", "CMYK", also=({"exif": _exif()}, {"progressive": True})), 3), "gif": (_picture("GIF", "L", "P", "RGB"), 3),
+    "jpeg": (_picture("JPEG", "L", "RGB", "CMYK", also=({"exif": _exif()}, {"progressive": True})), 3),
+    "gif": (_picture("GIF", "L", "P", "RGB"), 3),
     "bmp": (_picture("BMP", "1", "L", "RGB", "P"), 3), "webp": (_picture("WEBP", "RGB", "RGBA", also=({"lossless": True},)), 3),
     "tiff": (_picture("TIFF", "L", "RGB", "I;16", "F", also=({"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"})), 3),
     "ppm": (_picture("PPM", "L", "RGB", "1"), 2), "jpeg2000": (_picture("JPEG2000", "L", "RGB"), 2), "avif": (_picture("AVIF", "RGB"), 1),
@@ -477,7 +482,8 @@ def main(argv=None):
     until = started + args.seconds if args.seconds else None
     counts, answers, failures = (collections.defaultdict(make) for make in (collections.Counter, collections.Counter, list))
     with concurrent.futures.ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn"), initializer=limited) as pool:
-        futures = {pool.submit(trial, name, args.seed, first, last, until, args.keep): name for name, first, last in parts(names, args.inputs)}
+        futures = {pool.submit(trial, name, args.seed, first, last, until, args.keep): name for name, first,
+                   last in parts(names, args.inputs)}
         for future in concurrent.futures.as_completed(futures):
             name = futures[future]
             try:

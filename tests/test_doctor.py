@@ -38,10 +38,12 @@ def healthy():
         "environment": {}, "requirements": [], "versions": {"python": "3.12.1", "numpy": "2.1.0", "scipy": None},
         "processor": {"name": "A processor", "llvm": "znver4", "machine": "x86_64", "system": "Linux", "features": ["avx2", "fma"]},
         "cores": {"there": 8, "allowed": 8, "quota": None},
-        "cache": {"folder": "/c/compiled/1", "wanted": "/c", "makeshift": False, "writable": True, "bytes": 5, "entries": 2, "other_versions": 0},
+        "cache": {"folder": "/c/compiled/1", "wanted": "/c", "makeshift": False, "writable": True, "bytes": 5, "entries": 2,
+                  "other_versions": 0},
         "data": {"looked_in": ["/d"], "sets": {"glyphs": "built in", "mnist": None}},
         "memory": {"free": 8 * GB, "total": 16 * GB}, "disk": {"folder": "/r", "free": 50 * GB, "writable": True},
-        "probe": {"kernels": {"difference": 1e-6, "import_seconds": 1, "compile_seconds": 2.0, "compiled": 3, "first_seconds": 2.0, "again_seconds": 0.001,
+        "probe": {"kernels": {"difference": 1e-6, "import_seconds": 1, "compile_seconds": 2.0, "compiled": 3, "first_seconds": 2.0,
+                              "again_seconds": 0.001,
                               "threading_layer": "omp", "threads": 8, "vector_bytes": 32}, "cuda": [False, "no driver"]},
     }
 
@@ -67,7 +69,8 @@ def test_nothing_is_wrong_with_a_healthy_machine():
 CONDITIONS = [  # what is changed in the facts (or the environment), level, words of the finding, words of its repair
     ({"probe.error": "ended by signal SIGILL"}, "broken", "do not run: ended by signal SIGILL", "TINYATTN_KERNELS=reference"),
     ({"probe": {"kernels": None, "kernels_error": "TypingError: x"}}, "broken", "do not run: TypingError", "force-reinstall numba"),
-    ({"probe": {"error": "x"}, "environment.NUMBA_DISABLE_JIT": "1"}, "broken", "NUMBA_DISABLE_JIT=1 forbids compiling", "unset NUMBA_DISABLE_JIT"),
+    ({"probe": {"error": "x"}, "environment.NUMBA_DISABLE_JIT": "1"}, "broken", "NUMBA_DISABLE_JIT=1 forbids compiling",
+     "unset NUMBA_DISABLE_JIT"),
     ({"environment.NUMBA_DISABLE_JIT": "1"}, "warning", "nothing is compiled", "unset NUMBA_DISABLE_JIT"),
     ({"probe.kernels.difference": 0.3}, "broken", "differs from the reference by 3.0e-01", "remove the cache folder /c/compiled/1"),
     ({"probe.kernels.difference": float("nan")}, "broken", "differs from the reference", "remove the cache folder"),
@@ -82,8 +85,10 @@ CONDITIONS = [  # what is changed in the facts (or the environment), level, word
     ({"processor.features": ["sse2", "sse4.2", "avx"]}, "warning", "no AVX2", "host passthrough"),
     ({"environment.NUMBA_CPU_NAME": "haswell"}, "warning", "NUMBA_CPU_NAME=haswell", "unset NUMBA_CPU_NAME"),
     ({"environment.TINYATTN_VECTOR_BYTES": "16"}, "warning", "TINYATTN_VECTOR_BYTES=16", "unset TINYATTN_VECTOR_BYTES"),
-    ({"environment.NUMBA_NUM_THREADS": "2", "probe.kernels.threads": 2}, "warning", "keeps the kernels to 2 of 8", "unset NUMBA_NUM_THREADS"),
-    ({"environment.NUMBA_NUM_THREADS": "99", "probe.kernels.threads": 99}, "warning", "99 threads share 8 processors", "NUMBA_NUM_THREADS=8"),
+    ({"environment.NUMBA_NUM_THREADS": "2", "probe.kernels.threads": 2}, "warning", "keeps the kernels to 2 of 8",
+     "unset NUMBA_NUM_THREADS"),
+    ({"environment.NUMBA_NUM_THREADS": "99", "probe.kernels.threads": 99}, "warning", "99 threads share 8 processors",
+     "NUMBA_NUM_THREADS=8"),
     ({"environment.OMP_THREAD_LIMIT": "1"}, "warning", "only 1 of 8 threads", "unset OMP_THREAD_LIMIT"),
     ({"environment.OMP_NUM_THREADS": "1"}, "warning", "limits NumPy and PyTorch to 1 of 8", "unset OMP_NUM_THREADS"),
     ({"cores": {"there": 8, "allowed": 2, "quota": None}, "probe.kernels.threads": 2}, "warning", "may use 2 of 8", "more processors"),
@@ -92,7 +97,8 @@ CONDITIONS = [  # what is changed in the facts (or the environment), level, word
     ({"cache.writable": False}, "warning", "every process compiles anew", "set TINYATTN_CACHE"),
     ({"cache.makeshift": True}, "warning", "/c is not writable", "set TINYATTN_CACHE"),
     ({"memory.free": GB}, "warning", "only 1.0 GB of memory", "smaller --batch-size"),
-    ({"disk.free": 1000}, "warning", "only 0.00 GB are free in /r", "--out"), ({"disk.writable": False}, "warning", "/r is not writable", "--out"),
+    ({"disk.free": 1000}, "warning", "only 0.00 GB are free in /r", "--out"),
+    ({"disk.writable": False}, "warning", "/r is not writable", "--out"),
     ({"memory": {"error": "OSError: x"}}, "warning", "memory: could not be found out (OSError: x)", "report this"),
 ]
 
@@ -142,9 +148,11 @@ def test_every_fact_may_fail(monkeypatch):
 # ---- in a process of its own, with the condition really there ---------------------------------------------------------------
 
 @pytest.mark.parametrize("variables, code, words", [
-    ({"TINYATTN_KERNELS": "reference"}, 0, "TINYATTN_KERNELS=reference is set"), ({"TINYATTN_KERNELS": "refrence"}, 1, "did you mean reference?"),
+    ({"TINYATTN_KERNELS": "reference"}, 0, "TINYATTN_KERNELS=reference is set"),
+    ({"TINYATTN_KERNELS": "refrence"}, 1, "did you mean reference?"),
     ({"NUMBA_NUM_THREADS": "1"}, 0, "NUMBA_NUM_THREADS=1 keeps" if os.cpu_count() > 1 else "a single thread"),
-    ({"NUMBA_THREADING_LAYER": "workqueue"}, 0, "threading layer is workqueue"), ({"NUMBA_DISABLE_JIT": "1"}, 1, "NUMBA_DISABLE_JIT=1 forbids"),
+    ({"NUMBA_THREADING_LAYER": "workqueue"}, 0, "threading layer is workqueue"),
+    ({"NUMBA_DISABLE_JIT": "1"}, 1, "NUMBA_DISABLE_JIT=1 forbids"),
     ({"TINYATTN_VECTOR_BYTES": "wide"}, 1, "the compiled kernels do not run")])
 def test_conditions_that_are_really_there(variables, code, words):
     got, out, err = run(**variables)
@@ -179,7 +187,8 @@ def test_an_error_of_somebody_else_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("code, words", [
-    ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "ended by signal SIGILL"), ("raise SystemExit('bad luck')", "failed: bad luck"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "ended by signal SIGILL"),
+    ("raise SystemExit('bad luck')", "failed: bad luck"),
     ("print('no JSON')", "failed"), ("import time; time.sleep(60)", "within 2 seconds")])
 def test_a_process_of_kernels_that_dies(monkeypatch, code, words):
     monkeypatch.setattr(doctor_facts.sys, "executable", sys.executable)
@@ -203,7 +212,8 @@ def test_the_probe_answers_whatever_happens(monkeypatch, capsys):
 # ---- versions ------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("version, wanted, fits", [
-    ("2.0", ">=2.0,<3", True), ("2.4.6", ">=2.0,<3", True), ("1.26.4", ">=2.0,<3", False), ("3.0.0", ">=2.0,<3", False), ("2", ">=2.0", True),
+    ("2.0", ">=2.0,<3", True), ("2.4.6", ">=2.0,<3", True), ("1.26.4", ">=2.0,<3", False), ("3.0.0", ">=2.0,<3", False),
+    ("2", ">=2.0", True),
     ("0.62.1rc1", ">=0.62,<0.70", True), ("0.70", ">=0.62,<0.70", False), ("2.13.0+cpu", ">=2.5,<3", True), ("3.11", ">=3.11", True),
     ("3.9", ">=3.11", False), ("1", "", True)])
 def test_versions_are_compared_by_their_numbers(version, wanted, fits):
@@ -212,9 +222,11 @@ def test_versions_are_compared_by_their_numbers(version, wanted, fits):
 
 def test_ranges_come_from_the_checkout_or_the_installation(monkeypatch, tmp_path):
     own = requirements.ranges()
-    assert own["python"] == ">=3.11" and own["numpy"].startswith(">=2.0") and set(own) > {"numba", "pillow", "tqdm", "safetensors", "matplotlib"}
+    assert own["python"] == ">=3.11" and own["numpy"].startswith(">=2.0") and set(own) > {"numba", "pillow", "tqdm", "safetensors",
+                                                                                          "matplotlib"}
     about = copy.copy(own)
-    lines = [f"{name} ({','.join(reversed(wanted.split(',')))})" for name, wanted in about.items() if name != "python"] + ['torch>=2.5; extra == "parity"']
+    lines = [f"{name} ({','.join(reversed(wanted.split(',')))})" for name,
+             wanted in about.items() if name != "python"] + ['torch>=2.5; extra == "parity"']
 
     class Metadata(dict):
         def get_all(self, name):
@@ -222,7 +234,8 @@ def test_ranges_come_from_the_checkout_or_the_installation(monkeypatch, tmp_path
     monkeypatch.setattr(requirements, "__file__", str(tmp_path / "tinyattn" / "requirements.py"))
     monkeypatch.setattr(requirements.importlib.metadata, "metadata", lambda name: Metadata({"Requires-Python": ">=3.11"}))
     found = requirements.ranges()
-    assert {name: set(wanted.split(",")) for name, wanted in found.items()} == {name: set(wanted.split(",")) for name, wanted in own.items()}
+    assert {name: set(wanted.split(",")) for name, wanted in found.items()} == {name: set(wanted.split(",")) for name,
+                                                                                wanted in own.items()}
 
 
 def test_first_aid_names_what_is_wrong(monkeypatch):

@@ -7,6 +7,8 @@ import time
 import fuzz
 import pytest
 
+pytest.importorskip("resource", reason="alarms and peaks of memory are asked of Unix")
+
 INPUTS = {"png": 300, "idx": 400, "cifar": 300, "model": 200, "checkpoint": 200}
 
 

@@ -11,30 +11,46 @@ from tinyattn import cli, kernels, nn, training
 from tinyattn.training import config as c
 
 COMMAND_LINES = [  # what was typed, what the answer must hold
-    ("trian", "did you mean train?"), ("evaluate", "did you mean eval?"), ("predcit", "did you mean predict?"), ("sumary", "did you mean summary?"),
-    ("lsit", "did you mean list?"), ("grad-check", "did you mean gradcheck?"), ("bnech", "did you mean bench?"), ("docter", "did you mean doctor?"),
+    ("trian", "did you mean train?"), ("evaluate", "did you mean eval?"), ("predcit", "did you mean predict?"),
+    ("sumary", "did you mean summary?"),
+    ("lsit", "did you mean list?"), ("grad-check", "did you mean gradcheck?"), ("bnech", "did you mean bench?"),
+    ("docter", "did you mean doctor?"),
     ("xyzzy", "choose from train, eval, predict"), ("help trian", "did you mean train?"), ("--verison", "did you mean --version?"),
     ("--halp", "did you mean --help?"), ("--epochs 3", "a command comes first, as in tinyattn train --epochs 3"),
     *[(f"train {wrong} 1", f"did you mean {right}?") for wrong, right in [
-        ("--epoch", "--epochs"), ("--modle", "--model"), ("--batchsize", "--batch-size"), ("--batch_size", "--batch-size"), ("--attn", "--attention"),
+        ("--epoch", "--epochs"), ("--modle", "--model"), ("--batchsize", "--batch-size"), ("--batch_size", "--batch-size"),
+        ("--attn", "--attention"),
         ("--optimiser", "--optimizer"), ("--scheduler", "--schedule"), ("--augmentation", "--augment"), ("--weightdecay", "--weight-decay"),
-        ("--label-smooth", "--label-smoothing"), ("--ouput", "--out"), ("--resum", "--resume"), ("--treads", "--threads"), ("-epochs", "--epochs"),
+        ("--label-smooth", "--label-smoothing"), ("--ouput", "--out"), ("--resum", "--resume"), ("--treads", "--threads"),
+        ("-epochs", "--epochs"),
         ("--checkpoint", "--checkpoint-every"), ("--limit-trian", "--limit-train"), ("--datadir", "--data-dir"), ("--divice", "--device"),
         ("--epochs3", "--epochs"), ("--sed", "--seed"), ("--quite", "--quiet")]],
-    ("train --data minst", "did you mean mnist?"), ("train --data cifar", "did you mean cifar10?"), ("train --model renset20", "did you mean resnet20?"),
-    ("train --attention sbam", "did you mean cbam?"), ("train --optimizer Adam-W", "did you mean adamw?"), ("train --schedule cosin", "did you mean cosine?"),
-    ("train --augment flop", "did you mean flip?"), ("train --device cudaa", "did you mean cuda?"), ("train mnist", "unexpected argument 'mnist': options begin with --"),
-    ("train --epochs three", "--epochs is 'three', expected a whole number"), ("train --epochs 1.5", "--epochs is '1.5', expected a whole number"),
-    ("train --lr fast", "--lr is 'fast', expected a number"), ("train --epochs", "--epochs: expected one argument"), ("train --seed 1e3", "--seed is '1e3'"),
+    ("train --data minst", "did you mean mnist?"), ("train --data cifar", "did you mean cifar10?"),
+    ("train --model renset20", "did you mean resnet20?"),
+    ("train --attention sbam", "did you mean cbam?"), ("train --optimizer Adam-W", "did you mean adamw?"),
+    ("train --schedule cosin", "did you mean cosine?"),
+    ("train --augment flop", "did you mean flip?"), ("train --device cudaa", "did you mean cuda?"),
+    ("train mnist", "unexpected argument 'mnist': options begin with --"),
+    ("train --epochs three", "--epochs is 'three', expected a whole number"),
+    ("train --epochs 1.5", "--epochs is '1.5', expected a whole number"),
+    ("train --lr fast", "--lr is 'fast', expected a number"), ("train --epochs", "--epochs: expected one argument"),
+    ("train --seed 1e3", "--seed is '1e3'"),
     ("train --data-dir=", "--data-dir is '', expected a folder's path"), ("train --out= --epochs 1 --limit-train 200", "--out is empty"),
-    ("eval x --thread 2", "did you mean --threads?"), ("eval x --pictures y", "did you mean --picture?"), ("predict x y --tpo 2", "did you mean --top?"),
+    ("eval x --thread 2", "did you mean --threads?"), ("eval x --pictures y", "did you mean --picture?"),
+    ("predict x y --tpo 2", "did you mean --top?"),
     ("predict x y --top two", "--top is 'two', expected a whole number"), ("predict x", "required: IMAGE"), ("summary", "required: MODEL"),
-    ("summary resnet9", "did you mean resnet8?"), ("summary lenet --data mnits", "did you mean mnist?"), ("summary cct --atention se", "did you mean --attention?"),
-    ("summary resnet8 --attention cbma", "did you mean cbam?"), ("list modells", "did you mean models?"), ("data mnits", "did you mean mnist?"),
-    ("data glyphs --split tets", "did you mean test?"), ("data --pictrue x", "did you mean --picture?"), ("gradcheck con2d", "did you mean conv2d"),
-    ("gradcheck CBMA", "did you mean CBAM"), ("gradcheck --lsit", "did you mean --list?"), ("gradcheck conv2d --rung refrence", "did you mean reference?"),
-    ("gradcheck conv2d --seed x", "--seed is 'x', expected a whole number"), ("bench --suite step", "did you mean steps?"), ("bench --suit x", "did you mean --suite?"),
-    ("bench --against pytorch", "did you mean torch?"), ("bench --case nothing", "no case contains nothing; there are: "), ("doctor --jsn", "did you mean --json?"),
+    ("summary resnet9", "did you mean resnet8?"), ("summary lenet --data mnits", "did you mean mnist?"),
+    ("summary cct --atention se", "did you mean --attention?"),
+    ("summary resnet8 --attention cbma", "did you mean cbam?"), ("list modells", "did you mean models?"),
+    ("data mnits", "did you mean mnist?"),
+    ("data glyphs --split tets", "did you mean test?"), ("data --pictrue x", "did you mean --picture?"),
+    ("gradcheck con2d", "did you mean conv2d"),
+    ("gradcheck CBMA", "did you mean CBAM"), ("gradcheck --lsit", "did you mean --list?"),
+    ("gradcheck conv2d --rung refrence", "did you mean reference?"),
+    ("gradcheck conv2d --seed x", "--seed is 'x', expected a whole number"), ("bench --suite step", "did you mean steps?"),
+    ("bench --suit x", "did you mean --suite?"),
+    ("bench --against pytorch", "did you mean torch?"), ("bench --case nothing", "no case contains nothing; there are: "),
+    ("doctor --jsn", "did you mean --json?"),
     ("doctor now", "unexpected argument 'now'"),
 ]
 
@@ -101,9 +117,11 @@ def test_library(number):
     assert words in str(caught.value) and is_ours(caught.value) | str(caught.value).startswith("kernels:"), str(caught.value)
 
 
-@pytest.mark.parametrize("value, words", [("refrence", "did you mean 'reference'?"), ("CPU", "did you mean 'cpu'?"), ("fast", "expected one of reference, cpu")])
+@pytest.mark.parametrize("value, words", [("refrence", "did you mean 'reference'?"), ("CPU", "did you mean 'cpu'?"),
+                                          ("fast", "expected one of reference, cpu")])
 def test_a_misspelt_variable(value, words):
-    done = subprocess.run([sys.executable, "-m", "tinyattn", "list"], capture_output=True, text=True, env={**os.environ, "TINYATTN_KERNELS": value})
+    done = subprocess.run([sys.executable, "-m", "tinyattn", "list"], capture_output=True, text=True,
+                          env={**os.environ, "TINYATTN_KERNELS": value})
     assert done.returncode == 2 and words in done.stderr and "TINYATTN_KERNELS" in done.stderr and "Traceback" not in done.stderr
 
 

@@ -354,6 +354,46 @@ def test_swapped_files(mnist, what):
     assert words in str(caught.value) and is_ours(caught.value) and str(mnist.parent) + os.sep in str(caught.value) or "mnist:" in str(caught.value)
 
 
+@pytest.mark.parametrize("make, words", [
+    (lambda f: (f / IMAGES).unlink() or (f / IMAGES).mkdir(), f"{IMAGES}: it is a folder, expected a file"),
+    (lambda f: (f / LABELS).unlink() or os.mkfifo(f / LABELS), f"{LABELS}: it is no ordinary file"),
+    (lambda f: (f / LABELS).unlink() or (f / LABELS).symlink_to("none"), f"{LABELS}: it is no ordinary file"),
+    (lambda f: f.rename(f.with_name("x")) and f.write_text("x"), "mnist: it is a file, expected a folder")])
+def test_what_stands_in_the_way_is_named(mnist, make, words):
+    make(mnist)
+    with pytest.raises(data.DataNotFound) as caught:
+        data.load("mnist", "train", mnist.parent, download=False)
+    assert words in str(caught.value) and is_ours(caught.value)
+
+
+def test_a_folder_that_may_not_be_looked_into(mnist, monkeypatch):
+    """The superuser may look everywhere: the system's answer is played."""
+    real = os.listdir
+
+    def no(folder):
+        if str(folder).endswith("mnist"):
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+    monkeypatch.setattr(os, "listdir", no)
+    with pytest.raises(data.DataNotFound, match="mnist: it cannot be looked into: Permission denied"):
+        data.load("mnist", "train", mnist.parent, download=False)
+
+
+def test_training_images_as_test_images_of_the_same_number(mnist):
+    """No checksum knows this file, and its count is right: the images themselves tell."""
+    from tinyattn import training
+    from tinyattn.training import setup
+    config = training.complete("mnist", data_dir=str(mnist.parent))
+    assert len(setup.load_data(config).test) == 3
+    whole = idx.read_idx(mnist / IMAGES)
+    (mnist / NAMES["test"][0]).write_bytes(gzip.compress(idx.header(whole[:3]) + whole[:3].tobytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(training.OptionError, match="3 of 3 test images are training images too") as caught:
+            setup.load_data(config)
+    assert is_ours(caught.value)
+
+
 # ---- the built-in data set's own file ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("made, words", [

@@ -72,7 +72,8 @@ OPTIONS = [  # of the config, in a model and in a checkpoint
     ("attention", "cbam", "lenet has no place for a gate"), ("attention", None, "--attention None is not known"),
     ("epochs", "1", "--epochs is '1', expected a whole number"), ("epochs", NAN, "--epochs is nan"), ("epochs", 0, "--epochs is 0"),
     ("batch_size", -1, "--batch-size is -1"), ("batch_size", True, "--batch-size is True"), ("lr", NAN, "--lr is nan"),
-    ("lr", INF, "--lr is inf"), ("lr", "fast", "--lr is 'fast', expected a number"), ("seed", -1, "--seed is -1"), ("seed", 0.5, "--seed is 0.5"),
+    ("lr", INF, "--lr is inf"), ("lr", "fast", "--lr is 'fast', expected a number"), ("seed", -1, "--seed is -1"),
+    ("seed", 0.5, "--seed is 0.5"),
     ("optimizer", "adamx", "did you mean adam"), ("schedule", {}, "--schedule {} is not known"), ("augment", "flop", "did you mean flip?"),
     ("weight_decay", NAN, "--weight-decay is nan"), ("label_smoothing", 2, "--label-smoothing is 2"), ("average", NAN, "--average is nan"),
     ("device", "tpu", "--device 'tpu' is not known"), ("threads", 0, "--threads is 0"), ("data_dir", 7, "--data-dir is 7"),
@@ -83,7 +84,8 @@ OPTIONS = [  # of the config, in a model and in a checkpoint
 MODEL = [
     *[(("config", key), value, words) for key, value, words in OPTIONS],
     (("config",), [], "its config is [], expected a dict of options"), (("config",), DELETE, "config is missing, expected config, about"),
-    (("about",), DELETE, "about is missing"), (("about",), None, "its state is None, expected a dict"), (("model",), DELETE, "model is missing"),
+    (("about",), DELETE, "about is missing"), (("about",), None, "its state is None, expected a dict"),
+    (("model",), DELETE, "model is missing"),
     (("about", "mean"), DELETE, "mean is missing"), (("about", "data"), "mnist", "the data set of the model is 'mnist', expected 'glyphs'"),
     (("about", "channels"), 10 ** 9, "the number of channels is 1000000000, expected 1"),
     (("about", "channels"), True, "the number of channels is True"), (("about", "image_size"), [10 ** 6, 10 ** 6], "the image size is"),
@@ -91,7 +93,8 @@ MODEL = [
     (("about", "classes"), ["a"] * 10 ** 5, "the list of classes is"), (("about", "classes"), "abc", "the list of classes is 'abc'"),
     (("about", "classes", 3), 3, "41 printable names"), (("about", "classes", 3), "\x1b[2J", "41 printable names"),
     (("about", "classes", 3), "\ud800", "41 printable names"),
-    (("about", "mean"), [NAN], "the mean of the images is [nan], expected 1 finite numbers"), (("about", "mean"), 0.5, "the mean of the images"),
+    (("about", "mean"), [NAN], "the mean of the images is [nan], expected 1 finite numbers"),
+    (("about", "mean"), 0.5, "the mean of the images"),
     (("about", "std"), [0.0], "the std of the images is [0.0], expected 1 finite numbers above 0"),
     (("about", "std"), [0.3, 0.3], "the std of the images"),
     (("model",), [], "are no arrays under names"), (("model", "conv1.weight"), "x", "are no arrays under names"),
@@ -109,21 +112,27 @@ CHECKPOINT = [
     *[(("config", key), value, words) for key, value, words in OPTIONS if key not in ("checkpoint_seconds",)],
     *[((key,), DELETE, f"{key} is missing") for key in ("model", "optimizer", "average", "schedule", "loader", "random", "step",
                                                         "epochs_done", "epoch_meter", "row_meter", "log", "seconds", "fingerprint")],
-    (("step",), -1, "the number of steps is -1"), (("step",), 10 ** 30, "the number of steps is 1000000000"), (("step",), "1", "the number of steps"),
-    (("step",), 99, "stands at step 99, epoch 0 of a run of 2 steps"), (("epochs_done",), 7, "the number of epochs done is 7, expected 0 to 1"),
+    (("step",), -1, "the number of steps is -1"), (("step",), 10 ** 30, "the number of steps is 1000000000"),
+    (("step",), "1", "the number of steps"),
+    (("step",), 99, "stands at step 99, epoch 0 of a run of 2 steps"),
+    (("epochs_done",), 7, "the number of epochs done is 7, expected 0 to 1"),
     (("seconds",), [NAN, 0, 0], "the list of seconds is [nan"), (("seconds",), [1], "the list of seconds is [1], expected three"),
     (("log",), "rows", "the log is 'rows', expected a list of rows"), (("log",), [{"kind": "steps"}], "row 0 of the log is"),
     (("log",), [{"kind": []}], "row 0 of the log is"), (("log",), [5], "row 0 of the log is 5"),
     (("epoch_meter",), [], "epoch_meter is []"), (("epoch_meter", "correct"), NAN, "epoch_meter is"), (("row_meter", "other"), 1, SAME_RUN),
-    (("average",), None, "the average of the weights is None, expected one"), (("average", "step"), -5, "the number of averaged steps is -5"),
+    (("average",), None, "the average of the weights is None, expected one"),
+    (("average", "step"), -5, "the number of averaged steps is -5"),
     (("average", "weights"), DELETE, "weights is missing"), (("average", "weights", "conv1.weight"), DELETE, "the average in"),
     (("average", "weights", "conv1.weight"), lambda w: w[:1], "other shape: conv1.weight"),
     (("optimizer",), None, SAME_RUN), (("optimizer", "param_groups"), 3, SAME_RUN), (("optimizer", "param_groups"), [1, 2], SAME_RUN),
     (("optimizer", "param_groups"), [], SAME_RUN), (("optimizer", "param_groups", 0, "params"), [0], SAME_RUN),
     (("optimizer", "param_groups", 0, "momentum"), 0.9, SAME_RUN), (("optimizer", "param_groups", 0, "eps"), DELETE, SAME_RUN),
-    (("optimizer", "param_groups", 0, "eps"), "x", SAME_RUN), (("optimizer", "param_groups", 0, "eps"), 0.5, "an optimizer with other options than the run's (adamw)"),
-    (("optimizer", "param_groups", 0, "betas"), [2.0, 3.0], SAME_RUN), (("optimizer", "param_groups", 0, "betas"), [0.5, 0.6], "an optimizer with other options"),
-    (("schedule", "base_lrs"), [NAN, NAN], "base_lrs of the schedule is [nan, nan], expected finite numbers"), (("optimizer", "state"), [1], SAME_RUN), (("optimizer", "state", "x"), {}, SAME_RUN),
+    (("optimizer", "param_groups", 0, "eps"), "x", SAME_RUN), (("optimizer", "param_groups", 0, "eps"), 0.5,
+                                                               "an optimizer with other options than the run's (adamw)"),
+    (("optimizer", "param_groups", 0, "betas"), [2.0, 3.0], SAME_RUN),
+    (("optimizer", "param_groups", 0, "betas"), [0.5, 0.6], "an optimizer with other options"),
+    (("schedule", "base_lrs"), [NAN, NAN], "base_lrs of the schedule is [nan, nan], expected finite numbers"),
+    (("optimizer", "state"), [1], SAME_RUN), (("optimizer", "state", "x"), {}, SAME_RUN),
     (("optimizer", "state", 99), {}, SAME_RUN), (("optimizer", "state", 0), None, SAME_RUN),
     (("optimizer", "state", 0, "exp_avg"), np.zeros(3, np.float32), SAME_RUN), (("optimizer", "state", 0, "exp_avg"), "x", SAME_RUN),
     (("schedule",), None, SAME_RUN), (("schedule",), {"last_epoch": 0}, SAME_RUN), (("schedule", "base_lrs"), [1], SAME_RUN),
@@ -207,8 +216,10 @@ SAFETENSORS = {
     "a hundred axes": (tensor(shape=[1] * 100), "an impossible shape of 100 axes"),
     "bfloat16": (tensor("BF16", (2,)), "holds a as BF16, expected one of BOOL"), "float8": (tensor("F8_E4M3", (4,)), "holds a as F8_E4M3"),
     "complex": (tensor("C64", (1,), (0, 8), bytes(8)), "holds a as C64"), "an unknown type": (tensor("F7"), NO_FILE),
-    "another program's": (safe({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)), "a safetensors file of another program, expected"),
-    "a model": (safe({"__metadata__": {**GOOD, "format": checkpoint.MODEL_FORMAT}}), "is tinyattn-model-1, expected tinyattn-checkpoint-1; name the folder"),
+    "another program's": (safe({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
+                          "a safetensors file of another program, expected"),
+    "a model": (safe({"__metadata__": {**GOOD, "format": checkpoint.MODEL_FORMAT}}),
+                "is tinyattn-model-1, expected tinyattn-checkpoint-1; name the folder"),
     "a newer version": (safe({"__metadata__": {**GOOD, "format": "tinyattn-checkpoint-2"}}),
                         "has version 2 of the format tinyattn-checkpoint, this TinyAttn reads version 1: use the TinyAttn it was written with"),
     "version a": (safe({"__metadata__": {**GOOD, "format": "tinyattn-checkpoint-a"}}), "is tinyattn-checkpoint-a, expected"),
@@ -216,12 +227,15 @@ SAFETENSORS = {
     "no state": (safe({"__metadata__": {"format": checkpoint.FORMAT, "checksum": "00000000"}}), "checksum does not match"),
     "a wrong checksum": (safe({"__metadata__": {**GOOD, "checksum": "12345678"}}), "checksum does not match"),
     "a wrong checksum of the state": (safe({"__metadata__": {**GOOD, "state_checksum": "12345678"}}), "checksum of its options and log"),
-    "a state that is no JSON": (state("{"), "its state cannot be read"), "a state too deep": (state("[" * 50_000), "its state cannot be read"),
+    "a state that is no JSON": (state("{"), "its state cannot be read"),
+    "a state too deep": (state("[" * 50_000), "its state cannot be read"),
     "a state a little too deep": (state("[" * 900 + "]" * 900), "its state cannot be read"),
     "a state of 5000 digits": (state("1" * 5000), "its state cannot be read"),
     "an array that is not there": (state('{"$array": "b"}'), "it names an array b that is not there"),
-    "an array without name": (state('{"$array": [1]}'), "it names an array [1]"), "items that are none": (state('{"$items": 5}'), "keys and values"),
-    "keys that cannot be": (state('{"$items": [[[1], 2]]}'), "keys and values"), "items of three": (state('{"$items": [[1, 2, 3]]}'), "keys and values"),
+    "an array without name": (state('{"$array": [1]}'), "it names an array [1]"),
+    "items that are none": (state('{"$items": 5}'), "keys and values"),
+    "keys that cannot be": (state('{"$items": [[[1], 2]]}'), "keys and values"),
+    "items of three": (state('{"$items": [[1, 2, 3]]}'), "keys and values"),
 }
 
 
@@ -253,7 +267,8 @@ def test_a_flipped_digit_in_the_options_is_noticed(states, tmp_path):
 
 
 @pytest.mark.parametrize("make, words", [
-    (lambda p: p.mkdir(), "is a folder, expected a safetensors file"), (os.mkfifo, "is a pipe"), (lambda p: p.symlink_to("/dev/zero"), "is a device"),
+    (lambda p: p.mkdir(), "is a folder, expected a safetensors file"), (os.mkfifo, "is a pipe"),
+    (lambda p: p.symlink_to("/dev/zero"), "is a device"),
     (lambda p: p.symlink_to("none"), "it is a link to nothing"), (lambda p: None, "does not exist")])
 def test_what_is_no_file(tmp_path, make, words):
     path = tmp_path / "checkpoint.safetensors"
@@ -277,7 +292,8 @@ def test_a_file_of_another_user(tmp_path):
 
 @pytest.mark.parametrize("content, words", [
     (b"", "cannot read"), (b"{", "cannot read"), (b"\xff", "cannot read"), (b"[" * 50_000, "cannot read"), (b"[]", "is no result of a run"),
-    (b"{}", "is no result of a run"), (b'{"test_accuracy": "high"}', "is no result of a run"), (b" " * (17 << 20), "it has 17,825,792 bytes")])
+    (b"{}", "is no result of a run"), (b'{"test_accuracy": "high"}', "is no result of a run"),
+    (b" " * (17 << 20), "it has 17,825,792 bytes")])
 def test_a_result_that_is_none(states, tmp_path, content, words):
     finished = copy.deepcopy(states["checkpoint"])
     finished["epochs_done"] = 1
@@ -324,7 +340,8 @@ def webp_of(width, height):
 PICTURES = {
     "nothing": (b"", "is no image that can be read"), "text": (b"no image", "is no image that can be read"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is no image that can be read"),
-    "an icon": (b"\0\0\1\0\1\0" + bytes(40), "is no image that can be read"), "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no image"),
+    "an icon": (b"\0\0\1\0\1\0" + bytes(40), "is no image that can be read"),
+    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no image"),
     "a telephone's HEIC": (b"\0\0\0\x18ftypheic" + bytes(40), "it is HEIC, as telephones save: save it as JPEG"),
     "a PNG's first bytes": (b"\x89PNG\r\n\x1a\n", "is no image that can be read"),
     "a PNG cut short": (saved("PNG", (300, 300))[:150], "cannot be read"),
@@ -358,7 +375,8 @@ def test_pictures_that_are_no_files(tmp_path, make, words):
 
 
 def test_damaged_words_of_the_camera_do_not_matter(tmp_path):
-    for number, exif in enumerate((b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\7\0\0\0\1\xff\xff\xff\xff")):
+    for number, exif in enumerate((b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff",
+                                   b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\7\0\0\0\1\xff\xff\xff\xff")):
         Image.new("RGB", (40, 30), 200).save(tmp_path / f"{number}.jpg", exif=exif)
         assert pictures.prepare(tmp_path / f"{number}.jpg", FIGURE)[0].shape == (1, 28, 28)
 

@@ -174,5 +174,6 @@ def _download(source, split, root, allowed):
         "  tried      " + ("\n             ".join(tried) if allowed else "no download (download=False)"),
         *([f"  found      {pickled}, the version made of pickles, which are not opened; the binary version is needed"]
           if pickled else []),
+        *(f"  found      {path}: it {wrong}" for path, wrong in locate.obstacles(source, split, root)),
         f"Put the published files into one of these folders (--data-dir DIR or TINYATTN_DATA=DIR, holding {source.name}/), "
         f"or use the built-in data: --data {BUILT_IN}"]))

@@ -76,6 +76,24 @@ def find(source, split, root=None):
     return None
 
 
+def obstacles(source, split, root=None):
+    """What stands in the way where files of a split were looked for: (path, what is wrong with it)."""
+    found = []
+    for folder in folders(source, root):
+        if folder.exists() and not folder.is_dir():
+            found.append((folder, "is a file, expected a folder"))
+        elif folder.is_dir():
+            try:
+                os.listdir(folder)
+            except OSError as error:
+                found.append((folder, f"cannot be looked into: {error.strerror or error}"))
+        for file in source.files[split]:
+            for path in _entries(folder, file.name) + _entries(folder, file.name.removesuffix(".gz")):
+                if not path.is_file():
+                    found.append((path, "is a folder, expected a file" if path.is_dir() else "is no ordinary file"))
+    return list(dict.fromkeys(found))
+
+
 def pickled(source, root=None):
     """A local copy of CIFAR's Python version, if there is one: it is made of pickles, which we never open. Else None."""
     names = [f"{source.name.replace('cifar', 'cifar-')}-{kind}" for kind in ("batches-py", "python", "python.tar.gz")]

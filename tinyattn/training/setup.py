@@ -53,8 +53,21 @@ def load_part(config, split):
 
 
 def load_data(config):
-    """Both splits."""
-    return Data(load_part(config, "train"), load_part(config, "test"))
+    """Both splits. `OptionError` where one cannot be used, or the test images are training images."""
+    data = Data(load_part(config, "train"), load_part(config, "test"))
+    if config.data != "glyphs":
+        _check_apart(data, config.data)
+    return data
+
+
+def _check_apart(data, name):
+    """Look for up to 100 of the test images among the training images: a few may be there, half of them is another file."""
+    seen = {zlib.crc32(np.ascontiguousarray(image)) for image in data.train.images.transpose(0, 2, 3, 1)}
+    some = data.test.images.transpose(0, 2, 3, 1)[::max(1, len(data.test) // 100)]
+    known = sum(zlib.crc32(np.ascontiguousarray(image)) in seen for image in some)
+    if 2 * known > len(some):
+        raise OptionError(f"--data {name}: {known} of {len(some)} test images are training images too: one file seems to stand under "
+                          "two names, and the test would show nothing; put the published files there again")
 
 
 def augmentation(name, height, mean, std):
