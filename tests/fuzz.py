@@ -379,16 +379,16 @@ def content(name, seed, i):
 def attempt(reader, path, patience=PATIENCE):
     """Read the file at `path`: ("accepted" or "refused" or "bare" or "hang" or "memory", what was said)."""
     began, before = time.monotonic(), _peak()
-    signal.setitimer(signal.ITIMER_REAL, patience)
     try:
-        reader.read(path)
-        outcome = "accepted", ""
-    except Hang:
-        outcome = "hang", f"more than {patience} s"
-    except Exception as error:
-        outcome = ("refused" if is_ours(error) else "bare"), f"{type(error).__name__}: {str(error).replace(str(path), 'FILE')[:200]}"
-    finally:
+        signal.setitimer(signal.ITIMER_REAL, patience)
+        try:
+            reader.read(path)
+            outcome = "accepted", ""
+        except Exception as error:
+            outcome = ("refused" if is_ours(error) else "bare"), f"{type(error).__name__}: {str(error).replace(str(path), 'FILE')[:200]}"
         signal.setitimer(signal.ITIMER_REAL, 0)
+    except Hang:  # it can ring in the lines above, too
+        outcome = "hang", f"more than {patience} s"
     if outcome[0] != "hang" and time.monotonic() - began > patience:  # in compiled code the alarm is heard late
         outcome = "hang", f"{time.monotonic() - began:.1f} s"
     if _peak() - before > reader.most:

@@ -5,6 +5,7 @@
 An arrow is a wall with a door in one direction. Imports count wherever they stand: inside a function too.
 """
 import ast
+import configparser
 import pathlib
 
 import pytest
@@ -69,6 +70,15 @@ def files():
 def test_imports_go_one_way(path):
     package, room = package_of(path, ROOT)
     assert complaints(path.read_text(encoding="utf-8"), package, room) == []
+
+
+def test_every_folder_of_code_is_installed():
+    """A package that setup.cfg does not name is in a checkout and missing after a plain installation."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    named = set(setup.get("options", "packages").split())
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in files() if path.name == "__init__.py"}
+    assert named == {f"tinyattn.{name}" if name.startswith("kernels") else name for name in there}
 
 
 def test_the_house_is_there():
