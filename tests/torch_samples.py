@@ -275,6 +275,18 @@ def is_layer_answered(info, bad):
     return f"accepted: {args!r:.80} {options!r:.60} {forward_args!r:.80}"
 
 
+def check_layer_case(case):
+    """Our own sample of a layer on both libraries, with the same weights."""
+    ours, theirs = case.module(), case.make(torch.nn).double().train(case.training)
+    theirs.load_state_dict({k: torch.tensor(np.asarray(v.data)) for k, v in ours.state_dict().items()})
+    leaves = []
+    arguments = [torch.tensor(a, requires_grad=spec.grad) for a, spec in zip(case.arrays(), case.inputs)]
+    made = _tensors(ours(*convert(arguments, leaves)))
+    expected = _tensors(theirs(*arguments))
+    leaves += list(zip(ours.parameters(), theirs.parameters(), strict=True))
+    return compare_all(made, expected, leaves, second=False)
+
+
 def check_layer(info, sample, training):
     """Make both layers, give ours PyTorch's weights, compare outputs and gradients, of parameters too."""
     their_options = {k: v for k, v in sample.constructor_input.kwargs.items() if k not in ("device", "dtype")}
