@@ -5,7 +5,7 @@ the input, as in PyTorch; here it saves no time.
 """
 import numpy as np
 
-from .arguments import axis, choice, flag, float_argument, real, same_dtype
+from .arguments import axis, choice, flag, float_argument, real, same_dtype, tensor_argument
 from .compare import clamp, ge, gt, le, logical_or, where
 from .elementwise import div, erf, exp, mul, neg, sigmoid, square, tanh
 from .in_place import in_place
@@ -103,12 +103,14 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x limited to [min_val, max_val]. ValueError where min_val > max_val."""
-    x = float_argument(input, "hardtanh")
-    lo, hi = real(min_val, "hardtanh", "min_val"), real(max_val, "hardtanh", "max_val")
+    x, lo, hi = tensor_argument(input, "hardtanh"), min_val, max_val
+    real(lo, "hardtanh", "min_val"), real(hi, "hardtanh", "max_val")
     if lo > hi:
         raise ValueError(f"hardtanh: min_val must not be above max_val, got {lo} and {hi}")
     if flag(inplace, "hardtanh", "inplace"):
         return in_place(hardtanh)(x, lo, hi)
+    if not x.is_floating_point():
+        return cast(clamp(x, lo, hi), x.dtype)
     return where(logical_or(le(x, lo), ge(x, hi)), clamp(x.detach(), lo, hi), x)     # at the limits PyTorch's gradient is 0
 
 

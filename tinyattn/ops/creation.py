@@ -110,7 +110,10 @@ def linspace(start, end, steps, *, dtype=np.float32, device="cpu", requires_grad
     check_device(device, "linspace")
     start, end = (real(v.item() if isinstance(v, Tensor) and v.ndim == 0 else v, "linspace", name)
                   for name, v in (("start", start), ("end", end)))
-    return Tensor(np.linspace(start, end, whole(steps, "linspace", "steps", 0)).astype(checked_dtype(dtype, "linspace")), requires_grad)
+    steps = whole(steps, "linspace", "steps", 0)
+    i, step = np.arange(steps), (end - start) / max(steps - 1, 1)
+    values = np.where(i < steps // 2, start + step * i, end - step * (steps - 1 - i)) if steps > 1 else np.full(steps, start)
+    return Tensor(values.astype(checked_dtype(dtype, "linspace")), requires_grad)
 
 
 def eye(n, m=None, *, dtype=np.float32, device="cpu", requires_grad=False):

@@ -132,13 +132,13 @@ def div(input, other, *, rounding_mode=None):
 
 def floor_divide(input, other):
     """⌊input / other⌋, without gradient."""
-    if not isinstance(input, Tensor):
-        tensor_argument(other, "floor_divide", "one of input and other")
     return div(input, other, rounding_mode="floor")
 
 
 def remainder(input, other):
     """input − other · ⌊input / other⌋: what is left, with the sign of `other`."""
+    if not isinstance(input, Tensor):
+        tensor_argument(other, "remainder", "one of input and other")
     return sub(input, mul(floor_divide(input, other), other))
 
 

@@ -16,6 +16,7 @@ from .compare import eq, maximum, minimum, where
 from .elementwise import exp, log, sqrt, square
 from .index import gather
 from .named import ValuesIndices
+from .pointwise import number_argument
 from .layout import memory_axes, to_public
 from .shape import cast, cat, flip
 
@@ -278,7 +279,7 @@ def cumsum(input, dim, *, dtype=None):
 
 def logsumexp(input, dim, keepdim=False):
     """log Σ exp(x) over `dim`, without overflow: m + log Σ exp(x − m) with m = max x;  dx = dy · softmax(x)."""
-    x = float_argument(input, "logsumexp")
+    x = number_argument(input, "logsumexp")
     axes = arguments.axes(dim, x.ndim, "logsumexp")
     flag(keepdim, "logsumexp", "keepdim")
     if 0 in [x.shape[i] for i in axes]:
