@@ -126,7 +126,7 @@ def public_operations():
     """Names of the public functions that the modules of tinyattn.ops and nn.functional define."""
     import tinyattn.ops
     rooms = [importlib.import_module(f"tinyattn.ops.{found.name}") for found in pkgutil.iter_modules(tinyattn.ops.__path__)
-             if found.name not in ("arguments", "layout", "pointwise", "in_place", "taps")]      # these help the others
+             if found.name not in ("arguments", "layout", "pointwise", "in_place", "taps", "scaling")]      # these help the others
     return sorted({name for room in rooms for name, f in vars(room).items()
                    if inspect.isfunction(f) and f.__module__ == room.__name__ and not name.startswith("_")})
 

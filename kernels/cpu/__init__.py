@@ -16,3 +16,4 @@ from .attention import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
+from .sample import *  # noqa: F401,F403

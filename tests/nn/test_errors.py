@@ -176,6 +176,9 @@ CASES = [
     (lambda: nn.GRUCell(8, 3)(x(2, 8), x(3)), ValueError, "GRUCell: hx h has shape (3,), expected (2, 3) to match input (2, 8)"),
     (lambda: nn.LSTMCell(8, 3)(x(2, 8), x(2, 3)), TypeError, "LSTMCell: hx must be the pair (h, c), got Tensor"),
     (lambda: nn.LSTMCell(8, 3)(x(8), (x(3), None)), TypeError, "LSTMCell: hx must be a Tensor, got NoneType"),
+    (lambda: nn.Upsample(scale_factor=2, mode="bilinear")(x(2, 3, 4)), ValueError,
+     "interpolate: mode 'bilinear' needs input with 4 axes (N, C, …), got shape (2, 3, 4); use linear"),
+    (lambda: nn.Upsample()(IMAGE), ValueError, "give one of size and scale_factor, got size None and scale_factor None"),
     # attention
     (lambda: attention.SqueezeExcitation(8, reduction=0), ValueError,
      "SqueezeExcitation: reduction must be at least 1, got 0"),
@@ -321,6 +324,7 @@ LAYERS = {  # right arguments and a right input
     **{cls: ((2,), x(2, 8, 5)) for cls in (nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d)},
     nn.AvgPool2d: ((2,), IMAGE), nn.AdaptiveAvgPool2d: ((2,), IMAGE), nn.Dropout: ((0.5,), IMAGE), nn.Embedding: ((4, 3), i(2)),
     nn.ConstantPad2d: ((1, 0.5), IMAGE), nn.ZeroPad2d: ((1,), IMAGE), nn.ReflectionPad2d: ((1,), IMAGE), nn.CircularPad3d: ((1,), IMAGE),
+    nn.Upsample: ((3,), IMAGE), nn.UpsamplingBilinear2d: ((3,), IMAGE), nn.Unfold: ((2,), IMAGE), nn.Fold: ((5, 2), x(1, 8, 16)),
     nn.ConvNormAct: ((8, 4), IMAGE), nn.Flatten: ((1,), IMAGE), nn.Softmax: ((1,), IMAGE), nn.LogSoftmax: ((1,), IMAGE), nn.LeakyReLU: ((0.1,), IMAGE),
     nn.ReLU: ((), IMAGE), nn.GELU: ((), IMAGE), nn.SiLU: ((), IMAGE), nn.Sigmoid: ((), IMAGE), nn.Tanh: ((), IMAGE), nn.Softplus: ((), IMAGE),
     nn.ELU: ((), IMAGE), nn.Sequential: ((nn.ReLU(),), IMAGE), nn.ModuleList: (([nn.ReLU()],), IMAGE), nn.MultiheadAttention: ((8, 2), (TOKENS,) * 3),

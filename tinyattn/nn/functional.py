@@ -6,6 +6,7 @@ from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.gates import apply_gates, pool_channels, pool_pixels
 from ..ops.embedding import embedding, one_hot
+from ..ops.interpolate import interpolate
 from ..ops.length import cosine_similarity, normalize
 from ..ops.loss import (binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div, l1_loss,
                         mse_loss, nll_loss, smooth_l1_loss)
@@ -15,14 +16,16 @@ from ..ops.pad import pad
 from ..ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, avg_pool2d,
                         max_pool1d, max_pool2d)
 from ..ops.random import dropout, dropout1d, dropout2d
+from ..ops.sample import affine_grid, grid_sample
 from ..ops.softmax import log_softmax, softmax
+from ..ops.unfold import fold, unfold
 
-__all__ = ["binary_cross_entropy", "cosine_similarity", "glu", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "kl_div", "logsigmoid",
-           "mish", "prelu", "relu6", "selu",
-           "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
-           "conv_transpose1d", "conv_transpose2d", "dropout1d", "dropout2d", "instance_norm", "max_pool1d",
-           "apply_gates", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv1d",
-           "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "l1_loss", "layer_norm",
-           "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-           "pool_channels", "pool_pixels", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss",
-           "softmax", "softplus", "tanh"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
+           "apply_gates", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+           "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
+           "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "fold",
+           "gelu", "glu", "grid_sample", "group_norm", "hardsigmoid", "hardswish", "hardtanh", "huber_loss",
+           "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
+           "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
+           "pool_channels", "pool_pixels", "prelu", "relu", "relu6", "scaled_dot_product_attention", "selu", "sigmoid",
+           "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "unfold"]

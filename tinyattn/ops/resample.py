@@ -13,7 +13,7 @@ class ResampleFunction(Function):
         channels_last = not x.flags.c_contiguous and is_channels_last(x)
         if channels_last:                                              # images stay in the memory order they have
             x, taps = x.transpose(NHWC), {NCHW[axis]: t for axis, t in taps.items()}
-        y, waiting = k.contiguous(x), dict(sorted(taps.items()))
+        y, waiting = k.contiguous(x) if taps else k.copy(x), dict(sorted(taps.items()))
         while waiting:
             axis, rows = next(iter(waiting.items()))
             del waiting[axis]

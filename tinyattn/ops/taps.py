@@ -55,3 +55,10 @@ def padding_taps(n, before, after, mode, dtype):
         first = max(-before, 0)
         i = (i - first) % (n - first - max(-after, 0)) + first
     return from_table(i[:, None], np.ones((i.size, 1), dtype), n)
+
+
+@functools.lru_cache(maxsize=512)
+def window_taps(n, count, kernel, dilation, padding, stride, dtype):
+    """Output r·count + i is what window i has at its place r: i·stride + r·dilation − padding, and nothing in the padding."""
+    place = (np.arange(kernel)[:, None] * dilation + np.arange(count) * stride - padding).reshape(-1, 1)
+    return from_table(np.where(place < n, place, -1), np.ones(place.shape, dtype), n)
