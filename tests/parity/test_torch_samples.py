@@ -24,6 +24,8 @@ LEFT_OUT = {
     "add": (WRAPS, "PyTorch lets a number that does not fit wrap around without a word"), "sub": (WRAPS, "likewise"),
     **{name: ("must be float32 or float64, got ", "PyTorch convolves, multiplies and pools integers too, slowly; here they are to be converted")
        for name in ("conv1d", "conv2d", "conv_transpose2d", "avg_pool2d", "max_pool2d")},
+    **{f"interpolate {mode}": ("must be float32 or float64, got uint8", "PyTorch weighs bytes with weights rounded to integers, and rounds "
+                               "after each axis; here they are to be converted") for mode in ("bilinear", "bicubic")},
 }
 """Samples that differ on purpose, by title: part of the message, and the reason."""
 OTHERS = (torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool)

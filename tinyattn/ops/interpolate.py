@@ -2,7 +2,9 @@
 import math
 import numbers
 
-from .arguments import choice, flag, float_argument
+import numpy as np
+
+from .arguments import choice, flag, float_argument, tensor_argument
 from .resample import ResampleFunction
 from .scaling import scaling_taps
 
@@ -51,8 +53,10 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     recompute_scale_factor=True takes n/m for the distance of two places, where else 1/scale_factor is taken.
     ValueError for a mode that does not fit the shape.
     """
-    x = float_argument(input, "interpolate")
+    x = tensor_argument(input, "interpolate")
     choice(mode, tuple(RANKS), "interpolate", "mode")
+    if x.dtype != np.uint8 or mode not in ("nearest", "nearest-exact"):                # pixels that only move may be bytes
+        float_argument(x, "interpolate")
     if x.ndim not in RANKS[mode]:
         fitting = {3: "linear", 4: "bilinear or bicubic", 5: "trilinear"}.get(x.ndim)
         raise ValueError(f"interpolate: mode {mode!r} needs input with {' or '.join(map(str, RANKS[mode]))} axes (N, C, …), got shape "

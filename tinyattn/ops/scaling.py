@@ -91,7 +91,7 @@ def scaling_taps(n, m, mode, align_corners, factor, antialias, dtype):
 
     factor: the scale factor, where it says how far apart the places are read, and not n/m; else None.
     """
-    real = dtype.type
+    real = dtype.type if dtype.kind == "f" else np.float32
     if n == m and (antialias or mode in ("linear", "bilinear", "trilinear", "area")):
         return None
     if mode in ("nearest", "nearest-exact"):
@@ -105,4 +105,5 @@ def scaling_taps(n, m, mode, align_corners, factor, antialias, dtype):
         table = _cubic(n, m, align_corners, factor, real)
     else:
         table = _linear(n, m, align_corners, factor, real)
-    return from_table(*table, n)
+    place, weight = table
+    return from_table(place, weight.astype(dtype), n)

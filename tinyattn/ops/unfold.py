@@ -6,7 +6,7 @@ Chellapilla, Puri, Simard: High performance convolutional neural networks for do
 """
 import math
 
-from .arguments import float_argument, images, pair
+from .arguments import pair, tensor_argument
 from .resample import ResampleFunction
 from .taps import window_taps
 
@@ -31,7 +31,10 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
     With weight (K, C·R·S), ``weight @ unfold(x, …)`` is a convolution. ValueError where no window fits.
     """
-    x, single = images(input, "unfold")
+    x = tensor_argument(input, "unfold")
+    if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
+        raise ValueError(f"unfold: input has shape {x.shape}, expected (N, C, H, W) or (C, H, W), of which only N may be 0")
+    single, x = x.ndim == 3, x.unsqueeze(0) if x.ndim == 3 else x
     taps, (r, s), (h, w) = _windows("unfold", x.shape[2:], kernel_size, dilation, padding, stride, x.dtype)
     n, c = x.shape[:2]
     y = ResampleFunction.apply(x, taps=taps).reshape(n, c, r, h, s, w)             # (N, C, R·H', S·W')
@@ -45,7 +48,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     The transpose of `unfold`, not its inverse: a pixel that three windows hold comes out three times as large.
     ValueError where the windows are not those of such an image.
     """
-    x = float_argument(input, "fold")
+    x = tensor_argument(input, "fold")
     lengths = pair(output_size, "fold", "output_size", 1)
     taps, (r, s), (h, w) = _windows("fold", lengths, kernel_size, dilation, padding, stride, x.dtype)
     if x.ndim not in (2, 3) or not x.shape[-2] or x.shape[-2] % (r * s) or x.shape[-1] != h * w:
