@@ -26,6 +26,44 @@ def test_by_hand(k):
     assert k.sample_points_backward_weight(dy, x, index).tolist() == [[[5, 500], [110, 0], [0, 0], [23, 23]]]
 
 
+def test_taps_by_hand(k):
+    """Four pixels in a row, centres at −¾, −¼, ¼, ¾; x is column 0 of the grid, and the last axis of the image."""
+    grid = np.array([[-0.75, 0], [0.0, 0], [0.875, 0], [1.0, 0], [1.25, 0], [np.nan, 0]])
+
+    def taps(mode, padding, corners=False, orders=(0, 0)):
+        index, weight = k.grid_taps(grid, (1, 4), mode, padding, corners, orders)
+        return [{int(i): float(w) for i, w in zip(*row) if i >= 0 and w} for row in zip(index, weight)]
+
+    assert taps("bilinear", "zeros") == [{0: 1}, {1: 0.5, 2: 0.5}, {3: 0.75}, {3: 0.5}, {}, {}]
+    assert taps("bilinear", "border")[2:5] == [{3: 1}] * 3
+    assert taps("bilinear", "reflection")[2:5] == [{3: 1}, {3: 1}, {3: 1}]
+    assert taps("bilinear", "reflection", True)[4] == {2: 0.375, 3: 0.625} and taps("bilinear", "zeros", True)[3] == {3: 1}
+    assert taps("nearest", "zeros") == [{0: 1}, {2: 1}, {3: 1}, {}, {}, {}]       # 1½ and 3½ go to the even 2 and 4
+    assert taps("bilinear", "zeros", orders=(1, 0))[1] == {1: -2, 2: 2} and taps("bilinear", "border", orders=(1, 0))[4] == {}
+    assert taps("bicubic", "zeros")[1] == {0: -0.09375, 1: 0.59375, 2: 0.59375, 3: -0.09375}
+    assert taps("bicubic", "border")[0] == {0: 1}
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("lengths", [(4, 5), (1, 1), (2, 3, 4), (40, 3)])
+def test_weights_and_their_derivatives(k, lengths, mode, padding_mode):
+    axes, h = len(lengths), 1e-6
+    grid = np.random.default_rng(0).normal(size=(1500, axes))
+    for corners in (False, True):
+        options = lengths, mode, padding_mode, corners
+        for orders in ((0,) * axes, (1,) + (0,) * (axes - 1), (0,) * (axes - 1) + (2,)):
+            index, weight = k.grid_taps(grid, *options, orders)
+            same, right = kernels.rung("reference").grid_taps(grid, *options, orders)
+            assert np.array_equal(index, same) and -1 <= index.min() and index.max() < np.prod(lengths)
+            np.testing.assert_allclose(weight, right, rtol=0, atol=1e-9)
+            step = np.eye(axes)[0] * h
+            (a, low), (b, high) = k.grid_taps(grid - step, *options, orders), k.grid_taps(grid + step, *options, orders)
+            slope = k.grid_taps(grid, *options, (orders[0] + 1, *orders[1:]))[1]
+            smooth = (a == b).all(1) & (np.abs(slope).sum(1) > 0)
+            np.testing.assert_allclose(slope[smooth], ((high - low) / (2 * h))[smooth], rtol=0, atol=2e-3 if mode == "bicubic" else 1e-5)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sizes", [(2, 7, 3, 5, 4), (1, 1, 1, 1, 1), (3, 40, 17, 60, 16), (2, 50, 70, 300, 4), (9, 30, 33, 200, 4), (1, 30, 1, 9000, 4)])
 def test_one_form_and_its_three_derivatives(k, sizes, dtype):

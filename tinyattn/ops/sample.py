@@ -1,8 +1,8 @@
 """Images read at any points: `grid_sample`, and `affine_grid`, which makes the points.
 
-A point lies between pixels; each of its neighbours is a tap, with a weight that depends on the point by ordinary
-operations. What is left, y = Σ weight · pixel, is linear in the pixels and in the weights; its two gradients are of the same
-kind, so the three functions below are each other's derivatives, of any order.
+A point lies between pixels; each of its neighbours is a tap, with a weight that is a polynomial in the point's coordinates:
+its derivatives are taps too. What is left, y = Σ weight · pixel, is linear in the pixels and in the weights, and its two
+gradients are of the same kind. So all functions below are each other's derivatives, of any order.
 
 Jaderberg et al.: Spatial transformer networks (arXiv 1506.02025).
 """
@@ -11,8 +11,6 @@ import numpy as np
 from ..autograd import Function
 from ..tensor import Tensor
 from .arguments import choice, flag, float_argument, same_dtype, whole
-from .compare import where
-from .scaling import CUBIC
 from .shape import stack
 
 
@@ -59,92 +57,30 @@ class WeighFunction(Function):
                 SpreadFunction.apply(dy, g, index=index, pixels=x.shape[1]) if ctx.needs[1] else None)
 
 
-# --- from −1 … 1 to pixels -------------------------------------------------------------------------------------------
+class GridTapsFunction(Function):
+    """The weights of the taps of each point, (N, Q, T), and which pixels they are; or the weights' derivatives, by `orders`.
 
-def _within(u, n):
-    """u held to 0 … n − 1. No gradient at the limits themselves: points there stay when they move outward."""
-    return where(u > 0, where(u < n - 1, u, float(n - 1)), 0.0)        # NaN > 0 is false
+    dL/d(column c of the grid) = Σ_t dw[n,q,t] · the weights differentiated once more by c
+    """
 
+    def forward(ctx, grid, orders, **options):                          # grid (N, Q, axes)
+        ctx.save(grid)
+        n, q, axes = grid.shape
+        index, weight = ctx.kernels.grid_taps(ctx.kernels.contiguous(grid).reshape(n * q, axes), orders=orders, **options)
+        shape = (n, q, index.shape[1])
+        return weight.reshape(shape), index.reshape(shape)
 
-def _reflected(u, n, align_corners):
-    """u folded back into the image at the centres of its outer pixels (`align_corners`) or at their outer edges."""
-    low, span = (0.0, n - 1) if align_corners else (-0.5, n)
-    if span == 0:
-        return u * 0
-    d = u - low
-    d = where(d < 0, -d, d)
-    turns = (d.detach() / span).floor()
-    rest, odd = d - turns * span, turns - 2 * (turns / 2).floor()
-    return _within(where(odd > 0, span - rest, rest) + low, n)
-
-
-def _pixel(g, n, padding_mode, align_corners, bounded=True):
-    """Grid coordinates in −1 … 1 along an axis of n pixels, as pixel coordinates; far outside for what is no number."""
-    u = (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) / 2
-    if bounded and padding_mode == "border":
-        u = _within(u, n)
-    elif bounded and padding_mode == "reflection":
-        u = _reflected(u, n, align_corners)
-    return where(u.abs() < 2.0 ** 31, u, -100.0)
+    def backward(ctx, dw, _):
+        (grid,) = ctx.saved
+        options, orders = dict(ctx.attributes), ctx.attributes["orders"]
+        columns = []
+        for c in range(len(orders)):
+            options["orders"] = orders[:c] + (orders[c] + 1,) + orders[c + 1:]
+            columns.append((dw * GridTapsFunction.apply(grid, **options)[0]).sum(-1))
+        return stack(columns, -1)
 
 
-def _fold_back(i, n, padding_mode, align_corners):
-    """Whole pixel numbers i as the places that `padding_mode` reads for them; −1 where that is nothing."""
-    if padding_mode == "border":
-        return np.clip(i, 0, n - 1)
-    if padding_mode == "reflection":
-        if align_corners:
-            i = np.abs(i) % max(2 * (n - 1), 1)
-            return np.where(i > n - 1, 2 * (n - 1) - i, i)
-        i = i % (2 * n)
-        return np.where(i >= n, 2 * n - 1 - i, i)
-    return np.where((i >= 0) & (i < n), i, -1)
-
-
-# --- taps along one axis: places (N, Q, t) as an array, weights (N, Q, t) as a Tensor ---------------------------------
-
-def _nearest(u, n, padding_mode, align_corners):
-    places = np.rint(u.data).astype(np.int64)[..., None]                        # a half goes to the even pixel
-    u = u.unsqueeze(-1)
-    return _fold_back(places, n, "zeros", align_corners), where(u != u, u, 1.0)   # 1, and the gradient of u is 0, not missing
-
-
-def _linear(u, n, padding_mode, align_corners):
-    before = u.detach().floor()
-    t = u - before
-    places = before.data.astype(np.int64)[..., None] + np.arange(2)
-    return _fold_back(places, n, "zeros", align_corners), stack([1 - t, t], -1)
-
-
-def _cubic(u, n, padding_mode, align_corners):
-    before = u.detach().floor()
-    t, a = u - before, CUBIC
-
-    def near(x):
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x):
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    places = before.data.astype(np.int64)[..., None] + np.arange(-1, 3)
-    return _fold_back(places, n, padding_mode, align_corners), stack([far(t + 1), near(t), near(1 - t), far(2 - t)], -1)
-
-
-TAPS = {"nearest": _nearest, "bilinear": _linear, "bicubic": _cubic}
-PADDINGS = ("zeros", "border", "reflection")
-
-
-def _taps(grid, lengths, mode, padding_mode, align_corners):
-    """Where the points of grid (N, Q, axes) read an image of `lengths`, and with which weights: (N, Q, T) both."""
-    index, weight = np.zeros(grid.shape[:2] + (1,), np.int64), None
-    for axis, n in enumerate(lengths):                                 # the grid names the last axis first
-        u = _pixel(grid[:, :, len(lengths) - 1 - axis], n, padding_mode, align_corners, mode != "bicubic")
-        places, weights = TAPS[mode](u, n, padding_mode, align_corners)
-        before, places = index[..., :, None], places[..., None, :]
-        index = np.where((before < 0) | (places < 0), -1, before * n + places)
-        index = index.reshape(*grid.shape[:2], index.shape[2] * index.shape[3])
-        weight = weights if weight is None else (weight.unsqueeze(-1) * weights.unsqueeze(-2)).reshape(index.shape)
-    return np.ascontiguousarray(index), weight
+MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
@@ -156,7 +92,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     """
     x = float_argument(input, "grid_sample")
     float_argument(grid, "grid_sample", "grid"), same_dtype("grid_sample", input=x, grid=grid)
-    choice(mode, tuple(TAPS), "grid_sample", "mode"), choice(padding_mode, PADDINGS, "grid_sample", "padding_mode")
+    choice(mode, MODES, "grid_sample", "mode"), choice(padding_mode, PADDINGS, "grid_sample", "padding_mode")
     align_corners = align_corners is not None and flag(align_corners, "grid_sample", "align_corners")
     axes = x.ndim - 2
     if axes not in (2, 3):
@@ -170,9 +106,10 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         raise ValueError(f"grid_sample: input of shape {x.shape} has no pixels")
     n, c, *lengths = x.shape
     points = int(np.prod(grid.shape[1:-1], dtype=np.int64))
-    index, weight = _taps(grid.reshape(n, points, axes), lengths, mode, padding_mode, align_corners)
+    weight, index = GridTapsFunction.apply(grid.reshape(n, points, axes), lengths=tuple(lengths), mode=mode, padding_mode=padding_mode,
+                                           align_corners=align_corners, orders=(0,) * axes)
     pixels = x.permute(0, *range(2, x.ndim), 1).reshape(n, int(np.prod(lengths)), c)
-    y = SampleFunction.apply(pixels, weight, index=index)              # (N, Q, C)
+    y = SampleFunction.apply(pixels, weight, index=index.data)              # (N, Q, C)
     return y.reshape(*grid.shape[:-1], c).permute(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
