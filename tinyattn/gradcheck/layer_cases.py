@@ -107,7 +107,7 @@ layer("AdaptiveAvgPool1d", lambda nn: nn.AdaptiveAvgPool1d(3), N(2, 2, 7))
 layer("AdaptiveMaxPool1d", lambda nn: nn.AdaptiveMaxPool1d(3), D(2, 2, 7))
 for options in (dict(scale_factor=2), dict(size=(5, 3), mode="bilinear"), dict(scale_factor=(1.5, 0.7), mode="bicubic", align_corners=True),
                 dict(scale_factor=1.6, recompute_scale_factor=True, mode="nearest-exact")):
-    layer("Upsample", lambda nn, o=options: nn.Upsample(**o), N(2, 2, 3, 4), label=str(options))
+    layer("Upsample", lambda nn, o=options: nn.Upsample(**o), N(2, 2, 3, 4), label=" ".join(map(str, options.values())))
 layer("UpsamplingNearest2d", lambda nn: nn.UpsamplingNearest2d(scale_factor=3), N(2, 2, 3, 4))
 layer("UpsamplingBilinear2d", lambda nn: nn.UpsamplingBilinear2d((5, 6)), N(2, 2, 3, 4))
 layer("Unfold", lambda nn: nn.Unfold(3, padding=1, stride=2), N(2, 2, 5, 4))

@@ -104,6 +104,10 @@ for mode in ("reflect", "replicate", "circular"):
                         ((3, 3, 2, 2), (2, 33, 16, 20))]:
         case("pad", lambda t, F, x, p=pads, m=mode: F.pad(x, p, m) ** 2, N(*shape), label=f"{shape} {mode} {pads}")
 
+def _words(options):
+    return " ".join(f"{k}={v}" for k, v in options.items())
+
+
 # --- scaling: up, down, one pixel, unequal axes, by size and by factor; small and large enough for threads ---------------
 
 for mode, shapes in {"nearest": [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4)], "nearest-exact": [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4)],
@@ -114,11 +118,11 @@ for mode, shapes in {"nearest": [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4)], "nea
                         dict(scale_factor=1.6, recompute_scale_factor=True)]:
             for corners in (False, True) if "linear" in mode or mode == "bicubic" else (None,):
                 case("interpolate", lambda t, F, x, o=options, m=mode, c=corners: F.interpolate(x, **o, mode=m, align_corners=c) ** 2, N(*shape),
-                     label=f"{shape} {mode} {options}{' corners' if corners else ''}")
+                     label=f"{shape} {mode} {_words(options)}{' corners' if corners else ''}")
 for mode in ("bilinear", "bicubic"):
     for options in [dict(size=(3, 9)), dict(size=(2, 5), align_corners=True), dict(scale_factor=0.3), dict(scale_factor=(0.45, 1.3)), dict(size=(9, 8))]:
         case("interpolate", lambda t, F, x, o=options, m=mode: F.interpolate(x, **o, mode=m, antialias=True) ** 2, N(2, 3, 9, 8),
-             label=f"{mode} antialias {options}")
+             label=f"{mode} antialias {_words(options)}")
 case("interpolate", lambda t, F, x: F.interpolate(x, scale_factor=2, mode="bilinear") ** 2, N(2, 33, 16, 20), label="2×33×16×20 bilinear")
 case("interpolate", lambda t, F, x: F.interpolate(x, (5, 4), mode="bicubic"), N(0, 3, 4, 5), label="no image")
 
@@ -127,12 +131,12 @@ case("interpolate", lambda t, F, x: F.interpolate(x, (5, 4), mode="bicubic"), N(
 for shape, options in [((2, 3, 5, 6), dict(kernel_size=2)), ((1, 2, 6, 7), dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 2))), ((2, 5, 6), dict(kernel_size=3)),
                        ((1, 1, 7, 8), dict(kernel_size=2, dilation=(3, 2), padding=3)), ((2, 2, 4, 4), dict(kernel_size=1, stride=3)),
                        ((2, 9, 24, 20), dict(kernel_size=3, padding=1))]:
-    case("unfold", lambda t, F, x, o=options: F.unfold(x, **o) ** 2, N(*shape), label=f"{shape} {options}")
+    case("unfold", lambda t, F, x, o=options: F.unfold(x, **o) ** 2, N(*shape), label=f"{shape} {_words(options)}")
 for shape, options in [((2, 12, 20), dict(output_size=(5, 6), kernel_size=2)), ((12, 20), dict(output_size=(5, 6), kernel_size=2)),
-                       ((1, 12, 36), dict(output_size=(6, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2))),
+                       ((1, 12, 27), dict(output_size=(6, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2))),
                        ((1, 8, 10), dict(output_size=(6, 11), kernel_size=2, stride=2, dilation=2)), ((2, 81, 480), dict(output_size=(24, 20), kernel_size=3, padding=1)),
                        ((0, 4, 4), dict(output_size=3, kernel_size=2))]:
-    case("fold", lambda t, F, x, o=options: F.fold(x, **o) ** 2, N(*shape), label=f"{shape} {options}")
+    case("fold", lambda t, F, x, o=options: F.fold(x, **o) ** 2, N(*shape), label=f"{shape} {_words(options)}")
 
 # --- reading at any points: inside, outside, several at one pixel ------------------------------------------------------
 
