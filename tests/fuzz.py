@@ -275,7 +275,7 @@ def _model():
 
 def _checkpoint():
     from tinyattn import kernels
-    from tinyattn.training import checkpoint, saved
+    from tinyattn.training import checkpoint, saved, setup
     run, files = _run()
 
     def read(path):
@@ -283,7 +283,9 @@ def _checkpoint():
             state = checkpoint.load(path)
             config = saved.config(*saved.parts(state, ("config",), path), path)
             saved.progress(state, config, path)
-            run.folder = path.parent
+            run.folder = path.parent  # a state that is refused half-way leaves its run spoilt: the next one gets new parts
+            run.optimizer = setup.build_optimizer(run.config, run.model)
+            run.schedule = setup.build_schedule(run.config, run.optimizer, run.total)
             run.load_state(state)
     return Reader([files["checkpoint"]], read, _safetensors_mutate, 128 << 20, "checkpoint.safetensors")
 
