@@ -65,9 +65,7 @@ def own_samples(name):
     for case in op_samples.CASES:
         if case.name == name and name not in NO_TWIN:
             theirs = TWINS.get(f"{case.name} {case.label}") or TWINS.get(case.name) or case.call
-            yield lambda case=case, theirs=theirs: T.check_call(
-                lambda *xs: case.call(ta, F, *xs), lambda *xs: theirs(torch, torch.nn.functional, *xs),
-                [torch.tensor(a, requires_grad=spec.grad) for a, spec in zip(case.arrays(), case.inputs)], {})
+            yield lambda case=case, theirs=theirs: T.check_case(case, theirs)
 
 
 def own_bad_inputs(name):

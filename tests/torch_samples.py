@@ -228,6 +228,14 @@ def check_sample(name, op, sample, second=True):
         return check_call(function(name), lambda *a, **o: op.op(*a, **o, **memory), arguments, options, random, second, _tolerance(arguments))
 
 
+def check_case(case, theirs):
+    """A sample of `tinyattn gradcheck` on both libraries; `theirs` is the call on PyTorch's side."""
+    arguments = [torch.tensor(a, requires_grad=spec.grad) for a, spec in zip(case.arrays(), case.inputs)]
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return check_call(lambda *xs: case.call(ta, F, *xs), lambda *xs: theirs(torch, torch.nn.functional, *xs), arguments, {},
+                          second=case.second)
+
+
 def _tolerance(arguments):
     """Of the largest number: 1e-9 in float64, 1e-4 in float32."""
     dtypes = {x.dtype for x in _tensors(arguments) if isinstance(x, torch.Tensor)}

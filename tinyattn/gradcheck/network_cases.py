@@ -185,7 +185,7 @@ case("kl_div", lambda t, F, x, y: F.kl_div(x.log_softmax(1), y.log_softmax(1), r
 case("huber_loss", lambda t, F, x, y: F.huber_loss(x, y, delta=0.3) + F.huber_loss(x, y, "sum"), D(3, 4), const(N(3, 4)))
 case("normalize", lambda t, F, x: F.normalize(x), N(3, 4))
 case("normalize", lambda t, F, x: F.normalize(x, 3.0, 0), D(3, 4), label="p=3")
-case("normalize", lambda t, F, x: F.normalize(x, dim=1), V([[0.0, 0.0], [3.0, 4.0]]), label="of 0", smooth=False)
+case("normalize", lambda t, F, x: F.normalize(x, dim=1), V([[0.0, 0.0], [3.0, 4.0]]), label="of 0", smooth=False, second=False)
 
 # --- softmax and losses ----------------------------------------------------------------------------------------------
 
