@@ -17,7 +17,8 @@ __all__ = ["grid_taps", "sample_points", "sample_points_backward_input", "sample
 CUBIC = -0.75  # Keys's a
 POLYNOMIALS = {
     "nearest": [[1]], "bilinear": [[1, -1], [0, 1]],
-    "bicubic": [[0, CUBIC, -2 * CUBIC, CUBIC], [1, 0, -CUBIC - 3, CUBIC + 2], [0, -CUBIC, 2 * CUBIC + 3, -CUBIC - 2], [0, 0, CUBIC, -CUBIC]],
+    "bicubic": [[0, CUBIC, -2 * CUBIC, CUBIC], [1, 0, -CUBIC - 3, CUBIC + 2], [0, -CUBIC, 2 * CUBIC + 3, -CUBIC - 2],
+                [0, 0, CUBIC, -CUBIC]],
 }
 """Weights of the pixels around a place t after pixel ⌊u⌋, as coefficients of 1, t, t², t³ (of pixel ⌊u⌋ − 1 to ⌊u⌋ + 2 in "bicubic")."""
 

@@ -65,7 +65,8 @@ def test_weights_and_their_derivatives(k, lengths, mode, padding_mode):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("sizes", [(2, 7, 3, 5, 4), (1, 1, 1, 1, 1), (3, 40, 17, 60, 16), (2, 50, 70, 300, 4), (9, 30, 33, 200, 4), (1, 30, 1, 9000, 4)])
+@pytest.mark.parametrize("sizes", [(2, 7, 3, 5, 4), (1, 1, 1, 1, 1), (3, 40, 17, 60, 16), (2, 50, 70, 300, 4),
+                                   (9, 30, 33, 200, 4), (1, 30, 1, 9000, 4)])
 def test_one_form_and_its_three_derivatives(k, sizes, dtype):
     x, index, w, dy = made(*sizes, dtype)
     y, expected = k.sample_points(x, index, w), np.zeros(dy.shape)

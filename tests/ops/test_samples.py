@@ -136,3 +136,10 @@ def test_without_gradient_rungs_agree(name):
         made[rung] = [y.data for y in (ys if isinstance(ys, list) else [ys])]
     for a, b in zip(made["cpu"], made["reference"], strict=True):
         assert a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def test_resampling_by_nothing_is_a_copy():
+    F, x = ta.nn.functional, ta.ones(1, 2, 3, 3)
+    for y in (F.pad(x, (0, 0, 0, 0), "reflect"), F.pad(x, ()), F.interpolate(x, 3, mode="bilinear"), F.unfold(x, 1), F.interpolate(x, scale_factor=1)):
+        y.data[...] = 7
+    assert (x.data == 1).all()

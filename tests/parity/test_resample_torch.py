@@ -35,6 +35,16 @@ def test_places_and_weights(title, dtype):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13 if dtype == np.float64 else 1e-5, err_msg=f"{n} {options}")
 
 
+def test_a_place_just_short_of_a_pixel_is_that_pixel():
+    """In float64 i · n/m may fall short of a whole number by the last bit; float32 rounds it up, here as there."""
+    short = [(n, m) for n in range(2, 70) for m in range(2, 90) if (np.floor(n / m * np.arange(m)) != np.arange(m) * n // m).any()]
+    assert len(short) >= 10
+    for n, m in short:
+        x = np.arange(n, dtype=np.float64)[None, None]
+        ours = F.interpolate(ta.Tensor(x), m, mode="nearest").data
+        assert np.array_equal(ours, TF.interpolate(torch.tensor(x), m, mode="nearest").numpy()), (n, m)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
 def test_bytes_move_too(mode):
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 7)).astype(np.uint8)

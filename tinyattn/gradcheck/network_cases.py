@@ -114,13 +114,15 @@ for mode, shapes in {"nearest": [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4)], "nea
                      "area": [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4)], "linear": [(2, 3, 5)], "bilinear": [(2, 3, 4, 5)],
                      "bicubic": [(2, 3, 4, 5)], "trilinear": [(1, 2, 3, 2, 4)]}.items():
     for shape in shapes:
-        for options in [dict(size=(7, 1, 4)[:len(shape) - 2]), dict(size=3), dict(scale_factor=1.7), dict(scale_factor=(0.7, 2.0, 1.0)[:len(shape) - 2]),
+        for options in [dict(size=(7, 1, 4)[:len(shape) - 2]), dict(size=3), dict(scale_factor=1.7),
+                        dict(scale_factor=(0.7, 2.0, 1.0)[:len(shape) - 2]),
                         dict(scale_factor=1.6, recompute_scale_factor=True)]:
             for corners in (False, True) if "linear" in mode or mode == "bicubic" else (None,):
                 case("interpolate", lambda t, F, x, o=options, m=mode, c=corners: F.interpolate(x, **o, mode=m, align_corners=c) ** 2, N(*shape),
                      label=f"{shape} {mode} {_words(options)}{' corners' if corners else ''}")
 for mode in ("bilinear", "bicubic"):
-    for options in [dict(size=(3, 9)), dict(size=(2, 5), align_corners=True), dict(scale_factor=0.3), dict(scale_factor=(0.45, 1.3)), dict(size=(9, 8))]:
+    for options in [dict(size=(3, 9)), dict(size=(2, 5), align_corners=True), dict(scale_factor=0.3), dict(scale_factor=(0.45, 1.3)),
+                    dict(size=(9, 8))]:
         case("interpolate", lambda t, F, x, o=options, m=mode: F.interpolate(x, **o, mode=m, antialias=True) ** 2, N(2, 3, 9, 8),
              label=f"{mode} antialias {_words(options)}")
 case("interpolate", lambda t, F, x: F.interpolate(x, scale_factor=2, mode="bilinear") ** 2, N(2, 33, 16, 20), label="2×33×16×20 bilinear")
@@ -128,13 +130,15 @@ case("interpolate", lambda t, F, x: F.interpolate(x, (5, 4), mode="bicubic"), N(
 
 # --- windows ---------------------------------------------------------------------------------------------------------
 
-for shape, options in [((2, 3, 5, 6), dict(kernel_size=2)), ((1, 2, 6, 7), dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 2))), ((2, 5, 6), dict(kernel_size=3)),
+for shape, options in [((2, 3, 5, 6), dict(kernel_size=2)), ((1, 2, 6, 7), dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 2))),
+                       ((2, 5, 6), dict(kernel_size=3)),
                        ((1, 1, 7, 8), dict(kernel_size=2, dilation=(3, 2), padding=3)), ((2, 2, 4, 4), dict(kernel_size=1, stride=3)),
                        ((2, 9, 24, 20), dict(kernel_size=3, padding=1))]:
     case("unfold", lambda t, F, x, o=options: F.unfold(x, **o) ** 2, N(*shape), label=f"{shape} {_words(options)}")
 for shape, options in [((2, 12, 20), dict(output_size=(5, 6), kernel_size=2)), ((12, 20), dict(output_size=(5, 6), kernel_size=2)),
                        ((1, 12, 27), dict(output_size=(6, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2))),
-                       ((1, 8, 10), dict(output_size=(6, 11), kernel_size=2, stride=2, dilation=2)), ((2, 81, 480), dict(output_size=(24, 20), kernel_size=3, padding=1)),
+                       ((1, 8, 10), dict(output_size=(6, 11), kernel_size=2, stride=2, dilation=2)),
+                       ((2, 81, 480), dict(output_size=(24, 20), kernel_size=3, padding=1)),
                        ((0, 4, 4), dict(output_size=3, kernel_size=2))]:
     case("fold", lambda t, F, x, o=options: F.fold(x, **o) ** 2, N(*shape), label=f"{shape} {_words(options)}")
 
@@ -144,9 +148,10 @@ for mode, padding, corners in itertools.product(("bilinear", "nearest", "bicubic
     for shape, points in [((2, 3, 4, 5), (2, 3, 2, 2)), ((1, 9, 3, 4), (1, 5, 6, 2))] + [((1, 2, 3, 2, 4), (1, 2, 3, 2, 3))] * (mode != "bicubic"):
         case("grid_sample", lambda t, F, x, g, m=mode, p=padding, c=corners: F.grid_sample(x, g, m, p, c) ** 2, N(*shape), N(*points),
              label=f"{shape} {points} {mode} {padding}{' corners' if corners else ''}")
-case("grid_sample", lambda t, F, x, g: F.grid_sample(x, g, align_corners=True), N(1, 1, 3, 3), V([[[[-1.0, 1.0], [1.0, -1.0]]]]), label="at the corners",
-     smooth=False)
-case("grid_sample", lambda t, F, x, g: F.grid_sample(x, g * 0.4, padding_mode="border", align_corners=False), N(2, 33, 12, 10), N(2, 20, 21, 2), label="large")
+case("grid_sample", lambda t, F, x, g: F.grid_sample(x, g, align_corners=True), N(1, 1, 3, 3), V([[[[-1.0, 1.0], [1.0, -1.0]]]]),
+     label="at the corners", smooth=False)
+case("grid_sample", lambda t, F, x, g: F.grid_sample(x, g * 0.4, padding_mode="border", align_corners=False), N(2, 33, 12, 10),
+     N(2, 20, 21, 2), label="large")
 case("grid_sample", lambda t, F, x, g: F.grid_sample(x, g, align_corners=False), N(0, 2, 3, 3), N(0, 2, 2, 2), label="no image")
 for size, corners in [((2, 1, 3, 4), False), ((2, 3, 1, 5), False), ((1, 1, 2, 3, 4), False), ((2, 1, 3, 2, 4), True)]:
     axes = len(size) - 2
