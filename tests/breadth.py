@@ -1,6 +1,6 @@
 """How much of PyTorch's core is here, and how true: every function, layer and optimizer on the samples that PyTorch's developers wrote.
 
-    python tests/breadth.py [NAME …] [--rung cpu|reference|both] [--every N] [--details]
+    python tests/breadth.py [NAME …] [--rung cpu|reference|both] [--every N] [--details] [--json FILE]
 
 For each name: samples tried (PyTorch's, and those of `tinyattn gradcheck` run on both libraries), and on how many values,
 gradients and gradients of gradients agree; bad inputs tried (PyTorch's, and any value in any place of a right call), and
@@ -9,6 +9,7 @@ falls short.
 """
 import argparse
 import collections
+import json
 import pathlib
 import sys
 import warnings
@@ -173,6 +174,7 @@ def main():
     parser.add_argument("--rung", default="cpu", choices=[*kernels.RUNGS, "both"])
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth sample")
     parser.add_argument("--details", action="store_true", help="say what differs")
+    parser.add_argument("--json", metavar="FILE", help="write the sums to FILE")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     rungs = kernels.RUNGS if args.rung == "both" else (args.rung,)
@@ -202,6 +204,9 @@ def main():
     if not args.names:
         absent, count = missing()
         print(f"{count - len(absent)} of the {count} names that are meant to be here are" + (f"; not {', '.join(absent)}" if absent else ""))
+    if args.json:
+        rows = [{"kind": kind, "rung": rung, **{c: done[c] for c in ("names", "complete", *columns)}} for (kind, rung), done in total.items()]
+        pathlib.Path(args.json).write_text(json.dumps({"torch": torch.__version__, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     return 1 if short or not args.names and absent else 0
 
 

@@ -1,6 +1,7 @@
 """Writes the README's tables from what was measured: ``python tests/readme_tables.py``.
 
     tests/recorded/steps.json   written by  tinyattn bench --suite steps --against torch --json tests/recorded/steps.json
+    tests/recorded/breadth.json written by  python tests/breadth.py --rung both --json tests/recorded/breadth.json
     tests/recorded/runs.json    the result.json of training runs, gathered by  python tests/readme_tables.py runs/A runs/B …
 
 The tests compare the README with what this writes, so that no figure in it is typed by hand.
@@ -47,11 +48,24 @@ def runs_table(results):
     return lines
 
 
+def breadth_table(recorded):
+    """How many samples agree with PyTorch's."""
+    lines = [f"Held against PyTorch {recorded['torch']}, by samples that its developers wrote and by ours (samples that agree; wrong "
+             "calls that are answered by a sentence of ours, and not by a stack trace of Numba's):", "",
+             "| | values | gradients | second | wrong calls |", "|---|---:|---:|---:|---:|"]
+    for row in recorded["rows"]:
+        if row["rung"] == "cpu":
+            lines.append(f"| {row['names']} {row['kind']} | {row['values']:,} of {row['tried']:,} | {row['first']:,} | {row['second']:,} | "
+                         f"{row['bad answered']:,} of {row['bad']:,} |")
+    return lines
+
+
 def tables():
     """The measured part of the README."""
+    breadth = json.loads((RECORDED / "breadth.json").read_text(encoding="utf-8"))
     steps = json.loads((RECORDED / "steps.json").read_text(encoding="utf-8"))
     runs = json.loads((RECORDED / "runs.json").read_text(encoding="utf-8"))
-    return "\n".join([*runs_table(runs), "", *steps_table(steps), ""])
+    return "\n".join([*runs_table(runs), "", *steps_table(steps), "", *breadth_table(breadth), ""])
 
 
 def rewritten(text):
