@@ -48,6 +48,10 @@ def runs_table(results):
     return lines
 
 
+def _count(number):
+    return f"{number:,}" if number else "–"
+
+
 def breadth_table(recorded):
     """How many samples agree with PyTorch's."""
     lines = [f"Held against PyTorch {recorded['torch']}, by samples that its developers wrote and by ours (samples that agree; wrong "
@@ -55,7 +59,7 @@ def breadth_table(recorded):
              "| | values | gradients | second | wrong calls |", "|---|---:|---:|---:|---:|"]
     for row in recorded["rows"]:
         if row["rung"] == "cpu":
-            lines.append(f"| {row['names']} {row['kind']} | {row['values']:,} of {row['tried']:,} | {row['first']:,} | {row['second']:,} | "
+            lines.append(f"| {row['names']} {row['kind']} | {row['values']:,} of {row['tried']:,} | {_count(row['first'])} | {_count(row['second'])} | "
                          f"{row['bad answered']:,} of {row['bad']:,} |")
     return lines
 

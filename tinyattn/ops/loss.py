@@ -53,7 +53,8 @@ class CrossEntropyFunction(Function):
         options = ctx.attributes
         if is_grad_enabled():
             t = Tensor(_soft_targets(x.shape, x.dtype, target.data, weight, **options))
-            return exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
+            dx = exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
+            return where(Tensor(target.data != options["ignore_index"]).unsqueeze(1), dx, 0)     # 0 also where dy is NaN
         return CrossEntropyGradFunction.apply(dy, log_probs, target, weight, **options)
 
 
