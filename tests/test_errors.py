@@ -19,6 +19,10 @@ def ints(*shape):
 X, W = Z(2, 3, 8, 8), Z(4, 3, 3, 3)
 
 CASES = [
+    # names
+    (lambda: ta.sofmax, AttributeError, "module 'tinyattn' has no attribute 'sofmax'; did you mean 'softmax'?"),
+    (lambda: F.scaled_dotproduct_attention, AttributeError, "did you mean 'scaled_dot_product_attention'?"),
+    (lambda: nn.Conv2D, AttributeError, "module 'tinyattn.nn' has no attribute 'Conv2D'; did you mean 'Conv2d'?"),
     # convolution
     (lambda: F.conv2d(Z(28, 28), Z(32, 16, 3, 3)), ValueError,
      "conv2d: input has shape (28, 28), expected (N, C, H, W) or (C, H, W) with C = 16 to match weight (32, 16, 3, 3); a single grey "

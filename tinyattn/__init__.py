@@ -66,9 +66,8 @@ def __getattr__(name):
     """Load what an ``import tinyattn`` need not wait for when it is first asked for."""
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
-    import difflib
-    close = difflib.get_close_matches(name, __dir__(), 1, 0.7)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    from .nearest import absent
+    raise absent(__name__, name, __dir__())
 
 
 def __dir__():

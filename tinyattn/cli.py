@@ -1,10 +1,11 @@
 """The command `tinyattn`: finds the subcommand, runs it, and turns the user's mistakes into one line."""
 import argparse
-import difflib
 import importlib
 import os
 import sys
 import warnings
+
+from .nearest import did_you_mean
 
 # name: (module, one line of help). A module under `commands` has add_arguments(parser) and run(args) -> exit code;
 # one that reads its own arguments is marked by "main" and has main(argv).
@@ -55,9 +56,8 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action, value):
         """argparse's check of a word against its choices, with the nearest one."""
         if action.choices is not None and value not in action.choices:
-            close = difflib.get_close_matches(str(value), map(str, action.choices), 1, 0.5)
-            hint = f"did you mean {close[0]}? " if close else ""
-            self.error(f"{'/'.join(action.option_strings) or action.metavar} {value!r} is not known: {hint}choose from "
+            hint = did_you_mean(value, action.choices, quoted=False)
+            self.error(f"{'/'.join(action.option_strings) or action.metavar} {value!r} is not known: {hint}{' ' * bool(hint)}choose from "
                        + ", ".join(map(str, action.choices)))
 
     def parse_all(self, argv):
@@ -73,8 +73,8 @@ class Parser(argparse.ArgumentParser):
 
 def _did_you_mean(word, known):
     """": did you mean --epochs?" for the nearest of `known`, else nothing."""
-    close = difflib.get_close_matches(word.split("=")[0], known, 1, 0.5)
-    return f": did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(word.split("=")[0], known, quoted=False)
+    return f": {hint}" if hint else ""
 
 
 def _overview():
@@ -99,9 +99,8 @@ def _command(argv):
         raise Mistake(f"unknown argument {name}{_did_you_mean(name, ['--help', '--version', '-h', '-V']) or ':'} a command comes first, "
                       "as in tinyattn train --epochs 3")
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise Mistake(f"unknown command {name!r}: {hint}choose from {', '.join(COMMANDS)}")
+        hint = did_you_mean(name, COMMANDS, quoted=False)
+        raise Mistake(f"unknown command {name!r}: {hint}{' ' * bool(hint)}choose from {', '.join(COMMANDS)}")
     if name != "doctor":  # which says it at more length
         from . import kernels
         try:

@@ -4,11 +4,12 @@ It knows no operation: arithmetic, methods and indexing are bound to it in one t
 is what every operation needs of it: the array, whether a gradient is wanted, the node of the tape that made it, and
 the counters that notice a value changed in place after it was saved.
 """
-import difflib
 import itertools
 import numbers
 
 import numpy as np
+
+from .nearest import did_you_mean
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 """The dtypes that can carry a gradient."""
@@ -332,9 +333,9 @@ def checked_dtype(dtype, caller):
     except (TypeError, ValueError):
         dtype = None
     if dtype is None or dtype.kind not in _KINDS or dtype.itemsize > 8 or dtype == np.float16:
-        close = difflib.get_close_matches(given.lower(), _NAMES, 1, 0.5) if isinstance(given, str) else ()
-        hint = f", did you mean {close[0]!r}?" if close else ";"
-        raise TypeError(f"{caller}: unsupported dtype {(given if dtype is None else dtype)!r:.60}{hint} expected np.float32, np.float64, an integer dtype or bool")
+        hint = did_you_mean(given, _NAMES) if isinstance(given, str) else ""
+        raise TypeError(f"{caller}: unsupported dtype {(given if dtype is None else dtype)!r:.60}{f', {hint}' if hint else ';'} expected "
+                        "np.float32, np.float64, an integer dtype or bool")
     return dtype
 
 

@@ -3,9 +3,10 @@
 Each warning comes with its repair. The exit code is 0 where TinyAttn can be used, warnings or not, and 1 where something
 is broken. The first time it takes half a minute: a kernel is compiled.
 """
-import difflib
 import json
 import sys
+
+from ..nearest import did_you_mean
 
 GB = 1 << 30
 WORST = 1e-4  # of a float32 convolution of 144 products, beside the reference
@@ -95,8 +96,8 @@ def _rung(facts, environment):
     from .. import kernels
     chosen = environment.get("TINYATTN_KERNELS") or "cpu"
     if chosen not in kernels.RUNGS:
-        close = difflib.get_close_matches(chosen.lower(), kernels.RUNGS, 1, 0.5)
-        return _broken(f"TINYATTN_KERNELS={chosen} names no kernels" + (f": did you mean {close[0]}?" if close else ""),
+        hint = did_you_mean(chosen, kernels.RUNGS, quoted=False)
+        return _broken(f"TINYATTN_KERNELS={chosen} names no kernels" + (f": {hint}" if hint else ""),
                        f"set it to one of {', '.join(kernels.RUNGS)}, or unset it")
     if chosen == "reference":
         return _warning("TINYATTN_KERNELS=reference is set: everything runs on the specification, 10 to 100 times slower",

@@ -4,13 +4,13 @@
     ds.images                        # uint8 (60000, 1, 28, 28), channels-last in memory
     ds.labels                        # int64 (60000,)
 """
-import difflib
 import hashlib
 import math
 import warnings
 
 import numpy as np
 
+from ..nearest import did_you_mean
 from . import cifar, idx, locate
 from .download import DownloadError, fetch
 from .locate import DataNotFound
@@ -65,8 +65,8 @@ def names():
 
 
 def _nearest(word, known):
-    close = difflib.get_close_matches(str(word).lower(), known, 1, 0.5)
-    return f", did you mean {close[0]!r}?" if close else ","
+    hint = did_you_mean(word, known)
+    return f", {hint}" if hint else ","
 
 
 def load(name, split="train", root=None, download=True, **options):

@@ -5,8 +5,8 @@
     resnet8/20     residual networks for 32×32 images, with a pluggable gate
     cct            convolutions make tokens, self-attention blocks mix them, attention pooling sums them up
 """
-import difflib
 
+from ..nearest import did_you_mean
 from ..nn.attention import check_name
 from ..ops.arguments import whole
 from .attention_cnn import AttentionCNN
@@ -34,8 +34,8 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     unknown names, with the nearest that exists.
     """
     if not isinstance(name, str) or name not in MODELS:
-        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), MODELS, 1)
-        raise ValueError(f"unknown model {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        hint = did_you_mean(name, MODELS)
+        raise ValueError(f"unknown model {name!r}" + (f"; {hint}" if hint else "")
                          + f" (there are {', '.join(MODELS)})")
     check_name(attention)
     options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)

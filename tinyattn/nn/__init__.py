@@ -23,3 +23,8 @@ from . import attention
 from .attention import MultiheadAttention
 
 __all__ = [name for name in globals() if not name.startswith("_")]
+
+
+def __getattr__(name):
+    from ..nearest import absent
+    raise absent(__name__, name, __all__)

@@ -29,3 +29,8 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
            "pool_channels", "pool_pixels", "prelu", "relu", "relu6", "scaled_dot_product_attention", "selu", "sigmoid",
            "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "unfold"]
+
+
+def __getattr__(name):
+    from ..nearest import absent
+    raise absent(__name__, name, __all__)

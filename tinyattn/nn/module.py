@@ -4,10 +4,10 @@ PyTorch's contract: attributes that are `Parameter`s or `Module`s are registered
 ``state_dict()`` are the path of attributes, ``"stages.0.conv.weight"``.
 """
 import contextlib
-import difflib
 
 import numpy as np
 
+from ..nearest import did_you_mean
 from ..tensor import FLOATS, HookHandle, Tensor, check_device, checked_dtype
 from .parameter import Parameter
 from .state import fitted
@@ -146,8 +146,8 @@ class Module:
         """The module at a path such as ``"stages.0.conv"``. AttributeError names the nearest that exists."""
         found = dict(self.named_modules())
         if path not in found:
-            near = difflib.get_close_matches(path, found, 1)
-            raise AttributeError(f"{type(self).__name__} has no submodule {path!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            hint = did_you_mean(path, found)
+            raise AttributeError(f"{type(self).__name__} has no submodule {path!r}" + (f"; {hint}" if hint else ""))
         return found[path]
 
     # --- state ----------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """What a run is: every choice that decides its weights, as one flat record with a name for each."""
 import dataclasses
-import difflib
 import os
 
 from ..data import names as data_names
 from ..models import HAS_GATES
 from ..models import MODELS as MODEL_MAKERS
+from ..nearest import nearest
 from ..nn.attention import GATES
 from . import recipes
 
@@ -21,13 +21,6 @@ HARMLESS = ("data_dir", "threads", "checkpoint_every", "checkpoint_seconds")
 
 class OptionError(ValueError):
     """A choice that cannot be used. `str()` is one sentence for the user."""
-
-
-def nearest(word, names):
-    """The member of `names` that `word` was probably meant to be, or None; "_" and "-" are the same."""
-    known = [name.replace("_", "-") for name in names]
-    close = difflib.get_close_matches(str(word).lower().replace("_", "-"), known, 1, 0.5)
-    return next((name for name in names if close and name.replace("_", "-") == close[0]), None)
 
 
 def check_name(option, word, names):

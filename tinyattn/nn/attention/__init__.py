@@ -6,8 +6,8 @@
 
 `create(name, channels)` makes the gate that ``attention="name"`` plugs into a model.
 """
-import difflib
 
+from ...nearest import did_you_mean
 from ..linear import Identity
 from .cbam import CBAM
 from .eca import EfficientChannelAttention
@@ -33,8 +33,8 @@ MOST_PIXELS = 256
 def check_name(name):
     """ValueError, with the nearest valid name, unless `name` is in `GATES`."""
     if not isinstance(name, str) or name not in GATES:
-        near = difflib.get_close_matches(str(name).lower(), GATES, 1)
-        raise ValueError(f"unknown attention {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        hint = did_you_mean(name, GATES)
+        raise ValueError(f"unknown attention {name!r}" + (f"; {hint}" if hint else "")
                          + f" (there are {', '.join(GATES)})")
     return name
 
