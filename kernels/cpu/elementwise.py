@@ -246,8 +246,8 @@ def where(cond, a, b, out=None):
     if dtype is None or cond.dtype != np.bool_:
         return spec.where(cond, a, b, out)
     a, b = _operand(a, dtype), _operand(b, dtype)
-    shape = np.broadcast_shapes(cond.shape, a.shape, b.shape)
-    if cond.shape[-1:] != shape[-1:]:  # the loop wants the condition to move along the last axis
+    shape, _, steps = loops.layout(cond.shape, a.shape, b.shape)
+    if steps is None or steps[7] == 0 and steps[2] > 1:  # the loop wants the condition to move along the innermost axis
         cond = np.ascontiguousarray(np.broadcast_to(cond, shape))
     return _run(_where_body(), (cond, a, b), dtype, out)
 

@@ -99,6 +99,14 @@ def test_broadcasting(k, shapes):
     assert np.array_equal(k.where(b > 1.5, np.float32(3), a), np.where(b > 1.5, np.float32(3), a))
 
 
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (5, 1, 1), (1, 4, 1)])
+def test_a_condition_that_stands_still_where_the_others_move(k, shape):
+    """Axes of length 1 at the end must not hide that the condition does not move along the last of the others."""
+    condition, a = np.random.default_rng(0).random(shape) < 0.5, numbers(np.float32, -1, 1, shape=(5, 4, 1))
+    for c in (condition, ~condition):
+        assert np.array_equal(k.where(c, a, np.float32(2)), np.where(c, a, np.float32(2)))
+
+
 @pytest.mark.parametrize("scalar", [
     2, 0.1, True, np.sqrt(64), np.float64(0.1), np.float32(0.1), np.array(0.1), np.int64(3)], ids=repr)
 def test_scalars_never_change_the_dtype(k, scalar):

@@ -6,7 +6,7 @@ the input, as in PyTorch; here it saves no time.
 import numpy as np
 
 from .arguments import axis, choice, flag, float_argument, real, same_dtype, tensor_argument
-from .compare import clamp, ge, gt, le, logical_or, where
+from .compare import clamp, ge, gt, le, logical_or, lt, where
 from .elementwise import div, erf, exp, mul, neg, sigmoid, square, tanh
 from .in_place import in_place
 from .pointwise import Unary, fused, pointwise, unary
@@ -41,7 +41,8 @@ class EluFunction(Unary):
         return y
 
     def derivative(ctx, dy, x, y):
-        return dy * where(le(x, 0), y + ctx.attributes["alpha"], 1)
+        alpha = ctx.attributes["alpha"]
+        return dy * where(lt(x, 0), y + alpha, 1 if alpha == 1 else where(gt(x, 0), 1, y.detach() + alpha))     # at 0 it is flat, as PyTorch's
 
 
 class LeakyReluFunction(Unary):
@@ -158,7 +159,7 @@ def prelu(input, weight):
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.ndim > 1 or weight.data.size not in (1, channels):
         raise ValueError(f"prelu: weight has shape {weight.shape}, expected () or (1,), or ({channels},), one for each channel of input {x.shape}")
-    slope = weight.reshape((1, -1) + (1,) * (x.ndim - 2)) if weight.data.size > 1 else weight.reshape(())
+    slope = weight.reshape(()) if weight.data.size == 1 else weight.reshape((1, channels) + (1,) * (x.ndim - 2))
     return where(gt(x, 0), x, x * slope)
 
 

@@ -151,8 +151,8 @@ def masked_fill(input, mask, value):
     if value.ndim:
         raise ValueError(f"masked_fill: value must be a number or a tensor without axes, got shape {value.shape}; use "
                          "ta.where(mask, value, input)")
-    if value.is_floating_point() and not input.is_floating_point():
-        raise TypeError(f"masked_fill: a value of {value.dtype} does not fit into an input of {input.dtype}; convert the input with .to(…)")
+    if input.dtype.kind in "iu" and not np.iinfo(input.dtype).min <= value.item() <= np.iinfo(input.dtype).max:
+        raise ValueError(f"masked_fill: {value.item()} does not fit into an input of {input.dtype}; convert the input with .to(…)")
     return where(mask, cast(value, input.dtype), input)
 
 

@@ -86,12 +86,12 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
     for name, value in (("start", start), ("end", end), ("step", step)):
         real(value, "arange", name)
     dtype = None if dtype is None else checked_dtype(dtype, "arange")
+    if step and (end - start) * step < 0:
+        raise ValueError(f"arange: a step of {step} never leads from {start} to {end}; give a step of the other sign")
     if dtype == np.int64 and all(map(math.isfinite, (start, end, step))):
         start, end, step = int(start), int(end), int(step)     # before they are counted, as PyTorch does
     if step == 0:
         raise ValueError("arange: step must not be 0")
-    if (end - start) * step < 0:
-        raise ValueError(f"arange: a step of {step} never leads from {start} to {end}; give a step of the other sign")
     if max(abs(start), abs(step)) >= 2 ** 62 and isinstance(start, int) and isinstance(step, int):
         raise ValueError(f"arange: start and step must fit into int64, got {start} and {step}")
     if not abs((end - start) / step) < 2 ** 60:

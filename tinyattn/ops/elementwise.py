@@ -2,6 +2,8 @@
 
 Python and NumPy numbers take the tensor's dtype. The derivative stands beside each formula.
 """
+import numbers
+
 import numpy as np
 
 from ..tensor import FLOATS, Tensor, is_number
@@ -80,27 +82,28 @@ class PowFunction(Binary):
         return base, exponent
 
 
-def _scaled(other, alpha, caller):
-    """alpha · other, where alpha is not 1."""
+def _scaled(input, other, alpha, caller):
+    """Both operands in one dtype, the second times alpha."""
+    a, b = promoted(input, other, caller)
     if type(alpha) is int and alpha == 1:
-        return other
-    if not isinstance(alpha, bool):
+        return a, b
+    if not isinstance(alpha, (bool, np.bool_)):
         real(alpha, caller, "alpha")
-    if isinstance(other, Tensor) and not other.is_floating_point() and not isinstance(alpha, int):
-        raise TypeError(f"{caller}: alpha must be an int for tensors of {other.dtype}, got {alpha}; convert with .to(np.float32)")
-    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if not a.is_floating_point() and not isinstance(alpha, numbers.Integral):
+        raise TypeError(f"{caller}: alpha must be an int for tensors of {a.dtype}, got {alpha}; convert with .to(np.float32)")
+    return a, mul(b, alpha)
 
 
 def add(input, other, *, alpha=1):
     """input + alpha · other"""
-    return AddFunction.apply(*promoted(input, _scaled(other, alpha, "add"), "add"))
+    return AddFunction.apply(*_scaled(input, other, alpha, "add"))
 
 
 def sub(input, other, *, alpha=1):
     """input − alpha · other"""
-    a, b = promoted(input, _scaled(other, alpha, "sub"), "sub")
-    if a.dtype == bool:
-        raise TypeError("sub: booleans cannot be subtracted; use a != b, or convert with .to(np.float32)")
+    a, b = _scaled(input, other, alpha, "sub")
+    if bool in (getattr(input, "dtype", type(input)), getattr(other, "dtype", type(other))):
+        raise TypeError("sub: booleans cannot be subtracted; use a != b or ~a, or convert with .to(np.float32)")
     return SubFunction.apply(a, b)
 
 
@@ -123,7 +126,7 @@ def div(input, other, *, rounding_mode=None):
         raise TypeError("div: booleans cannot be divided into whole numbers; convert with .to(np.int64)")
     if a.is_floating_point():
         return RoundedDivideFunction.apply(a, b, towards=rounding_mode)
-    if b.data.size and not b.data.all():
+    if a.data.size and b.data.size and not b.data.all():
         raise ValueError("div: an integer was divided by 0; convert with .to(np.float32) to get an infinity")
     down = RoundedDivideFunction.apply(a, b, towards="floor")
     between = logical_and(ne(a, down * b), ne(a < 0, b < 0))     # below 0, and not a whole number

@@ -135,11 +135,16 @@ def _source(x, index, src, caller):
     return src[tuple(map(slice, index.shape))]
 
 
+def _and_nothing(input, src, caller):
+    """input, where nothing is taken of `src`, which is noted in the history all the same."""
+    return input + cast(tensor_argument(src, caller, "src"), input.dtype).reshape(-1)[:0].sum()
+
+
 def scatter_add(input, dim, index, src):
     """input, plus y[index[i, j], j] += src[i, j] for dim = 0, and likewise along others; numbers for one place are summed."""
     x, dim, index = _beside(input, dim, index, "scatter_add")
     if index.data.size == 0:
-        return input.clone()
+        return _and_nothing(input, src, "scatter_add")
     src = _source(x, index, src, "scatter_add")
     return (x + ScatterAddFunction.apply(src, index, dim=dim, shape=x.shape)).reshape(input.shape)
 
@@ -177,7 +182,7 @@ def scatter(input, dim, index, src, *, reduce=None):
         choice(reduce, ("add", "multiply"), "scatter", "reduce")
     x, dim, index = _beside(input, dim, index, "scatter")
     if index.data.size == 0:
-        return input.clone()
+        return input.clone() if is_number(src) else _and_nothing(input, src, "scatter")
     src = as_tensor(src, "scatter", x).to(x.dtype).expand(index.shape) if is_number(src) else _source(x, index, src, "scatter")
     if reduce == "add":
         return (x + ScatterAddFunction.apply(src, index, dim=dim, shape=x.shape)).reshape(input.shape)

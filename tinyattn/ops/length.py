@@ -6,10 +6,10 @@ import math
 
 from . import arguments
 from .arguments import flag, float_argument, real, same_dtype
-from .compare import eq, ne, where
-from .elementwise import abs, pow, square
+from .compare import eq, where
+from .elementwise import abs, pow, sign, square
 from .reduce import amax, amin, root
-from .shape import broadcast_shape, cast
+from .shape import broadcast_shape
 
 
 def norm(input, p="fro", dim=None, keepdim=False):
@@ -21,7 +21,7 @@ def norm(input, p="fro", dim=None, keepdim=False):
     if p == 2:
         return root(square(x).sum(axes, keepdim))
     if p == 0:
-        return cast(ne(x, 0), x.dtype).sum(axes, keepdim)
+        return sign(abs(x)).sum(axes, keepdim)
     if math.isinf(p):
         return (amax if p > 0 else amin)(abs(x), axes, keepdim)
     size = abs(x)

@@ -29,6 +29,11 @@ def _reduced(losses, reduction, weight=None):
     return losses.sum() if reduction == "sum" else losses
 
 
+def _mean_of(losses, total):
+    """Σ losses / total; where all are ignored that is 0 / 0 = NaN, with gradient 0 as in PyTorch."""
+    return losses.sum() / total if total else losses.sum() * 0 + np.nan
+
+
 def reduction_of(reduction, size_average, reduce, caller):
     """The reduction asked for; PyTorch's older `size_average` and `reduce`, where given, stand for one of the three."""
     if size_average is None and reduce is None:
@@ -147,7 +152,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     if reduction == "mean":
         if weight is None and not (flat.data == ignore_index).any():
             return losses.mean()
-        return losses.sum() / float(_class_weights(weight, flat, ignore_index, x.dtype).sum())
+        return _mean_of(losses, float(_class_weights(weight, flat, ignore_index, x.dtype).sum()))
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
@@ -166,7 +171,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     weights = Tensor(_class_weights(weight, flat, ignore_index, x.dtype))
     losses = neg(gather(rows, 1, safe.unsqueeze(1)).squeeze(1)) * weights
     if reduction == "mean":
-        return losses.sum() / float(weights.data.sum())
+        return _mean_of(losses, float(weights.data.sum()))
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
@@ -268,4 +273,5 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     if real(delta, "huber_loss", "delta") <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
     d = abs(sub(input, target))
-    return _reduced(where(d < delta, square(d) * 0.5, (d - 0.5 * delta) * delta), reduction, weight)
+    losses = where(d < delta, square(d) * 0.5, (d - 0.5 * delta) * delta)
+    return _reduced(losses if weight is None else losses * weight, reduction)        # PyTorch's mean, here, is over the elements

@@ -197,7 +197,7 @@ class LayerNormGradFunction(Function):
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalise over the last axes, whose lengths are `normalized_shape` (an int or a tuple)."""
     shape = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-    shape = tuple(whole(n, "layer_norm", "normalized_shape") for n in shape)
+    shape = tuple(whole(n, "layer_norm", "normalized_shape", 0) for n in shape)
     real(eps, "layer_norm", "eps")
     x = float_argument(input, "layer_norm")
     same_dtype("layer_norm", input=x, weight=weight, bias=bias)
@@ -207,6 +207,9 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
         if value is not None and value.shape != shape:
             raise ValueError(f"layer_norm: {name} has shape {value.shape}, expected {shape}")
     size = math.prod(shape)
+    if not size:
+        y = x.clone() if weight is None else x * weight
+        return y if bias is None else y + bias
     y = LayerNormFunction.apply(x.reshape(-1, size), None if weight is None else weight.reshape(size),
                                 None if bias is None else bias.reshape(size), eps=eps)
     return y.reshape(x.shape)
@@ -218,8 +221,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     real(eps, "group_norm", "eps")
     if x.ndim < 2 or x.shape[1] % whole(num_groups, "group_norm", "num_groups"):
         raise ValueError(f"group_norm: input has shape {x.shape}, expected (N, C, …) with C divisible by {num_groups} groups")
-    if 0 in x.shape[1:]:
-        raise ValueError(f"group_norm: input has shape {x.shape}; only the batch axis may have length 0")
+    if x.shape[1] == 0:
+        raise ValueError(f"group_norm: input has shape {x.shape}, without channels")
     if x.data.size == num_groups:
         raise ValueError(f"group_norm: {num_groups} groups of input {x.shape} hold one value each, which says nothing of its spread")
     same_dtype("group_norm", input=x, weight=weight, bias=bias)
@@ -228,7 +231,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
             raise ValueError(f"group_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
                              f"input {x.shape}")
     rows = x.reshape(x.shape[0] * num_groups, math.prod(x.shape[1:]) // num_groups)
-    y = LayerNormFunction.apply(rows, None, None, eps=eps).reshape(x.shape)
+    y = LayerNormFunction.apply(rows, None, None, eps=eps).reshape(x.shape) if x.data.size else x.clone()
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     if weight is not None:
         y = y * weight.reshape(per_channel)
@@ -248,7 +251,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         if running_mean is None or running_var is None:
             raise ValueError(f"{caller}: without use_input_stats=True it needs running_mean and running_var")
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
-    if x.ndim < 3 or math.prod(x.shape[2:]) < 2:
+    if x.ndim < 3 or math.prod(x.shape[2:]) == 1:
         raise ValueError(f"{caller}: input has shape {x.shape}, expected (N, C, …) with more than one value a channel")
     y = group_norm(x, x.shape[1], weight, bias, eps)
     if running_mean is not None or running_var is not None:

@@ -258,14 +258,20 @@ def root(x):
 
 
 def all(input, dim=None, keepdim=False):
-    """True where every element along `dim` is nonzero (uint8, 1, for uint8 inputs, as in PyTorch)."""
-    y = eq(sum(eq(input, 0), dim, keepdim), 0)
+    """True where every element along `dim` is nonzero (uint8, 1, for uint8 inputs; no axis at all for (), as in PyTorch)."""
+    zero = eq(input, 0)
+    y = zero.logical_not() if _of_no_axis(dim, keepdim, "all") else eq(sum(zero, dim, keepdim), 0)
     return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 
+def _of_no_axis(dim, keepdim, caller):
+    return isinstance(dim, (tuple, list)) and not dim and flag(keepdim, caller, "keepdim") in (True, False)
+
+
 def any(input, dim=None, keepdim=False):
-    """True where some element along `dim` is nonzero (uint8, 1, for uint8 inputs, as in PyTorch)."""
-    y = sum(eq(input, 0).logical_not(), dim, keepdim) > 0
+    """True where some element along `dim` is nonzero (uint8, 1, for uint8 inputs; no axis at all for (), as in PyTorch)."""
+    other = eq(input, 0).logical_not()
+    y = other if _of_no_axis(dim, keepdim, "any") else sum(other, dim, keepdim) > 0
     return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 

@@ -268,8 +268,9 @@ def cat(tensors, dim=0):
         if x.ndim == 0:
             raise ValueError("cat: tensors without axes cannot be joined; use ta.stack")
     dtype = common_dtype(x.dtype for x in tensors)
-    joined = [(i, x) for i, x in enumerate(tensors) if x.shape != (0,)]
-    if not joined:
+    flat = all(x.ndim == 1 for x in tensors)
+    joined = [(i, x) for i, x in enumerate(tensors) if flat or x.shape != (0,)]
+    if all(x.shape == (0,) for x in tensors):
         return CatFunction.apply(*[cast(x, dtype) for x in tensors], dim=0)
     at, first = joined[0]
     dim = arguments.axis(dim, first.ndim, "cat")
