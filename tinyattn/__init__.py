@@ -29,7 +29,7 @@ if sys.argv[1:2] == ["doctor"]:  # it must answer even where nothing below can b
     from . import first_aid
     first_aid.stand_by()
 
-from . import kernels, nn, optim, ops, random  # noqa: E402
+from . import kernels, ops, random  # noqa: E402
 from .autograd import (Function, detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad,  # noqa: E402
                        set_grad_enabled)
 from .dtypes import (bool, double, float, float32, float64, int, int8, int16, int32, int64, long, short,  # noqa: E402
@@ -59,7 +59,7 @@ from .tensor import Tensor, as_tensor, from_numpy, is_tensor, tensor  # noqa: E4
 from .threads import get_num_threads, set_num_threads  # noqa: E402
 
 __version__ = "0.1.0"
-_LAZY = ("data", "models", "training", "viz", "bench", "gradcheck")
+_LAZY = ("nn", "optim", "data", "models", "training", "viz", "bench", "gradcheck")
 
 
 def __getattr__(name):

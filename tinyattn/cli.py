@@ -18,6 +18,7 @@ COMMANDS = {
     "data": ("commands.data", "where the data sets are; download one, look at one"),
     "gradcheck": ("gradcheck:main", "check gradients against finite differences"),
     "bench": ("bench:main", "measure speed"),
+    "warmup": ("commands.warmup", "compile all kernels now, so that no first run waits for it"),
     "doctor": ("commands.doctor", "is everything here that is needed, and does it run fast?"),
 }
 

@@ -1,30 +1,168 @@
-"""The benchmark: medians, turns, its table and file, and mistakes answered in one line."""
+"""The benchmark: arithmetic of times, comparison before timing, every suite from end to end, and mistakes answered in one line."""
 import json
+import types
 
+import numpy as np
 import pytest
 
-from tinyattn.bench import timing
+from tinyattn.bench import ceiling, cold, kernels, measure, table, timing
+from tinyattn.bench.measure import Case, Disagreement, Settings
 from tinyattn.cli import main
 
+
+def bench(tmp_path, *options):
+    """Exit status and rows of a quick run."""
+    file = tmp_path / "rows.json"
+    status = main(["bench", "--quick", "--json", str(file), *options])
+    return status, json.loads(file.read_text())
+
+
+# ---- arithmetic -------------------------------------------------------------------------------------------------------
 
 def test_median():
     assert timing.median([3.0, 1.0, 2.0]) == 2.0
     assert timing.median([4.0, 1.0, 2.0, 3.0]) == 2.5
 
 
+def test_spread_is_the_middle_half_beside_the_median():
+    assert timing.spread([5.0]) == 0 and timing.spread([2.0] * 9) == 0
+    assert timing.spread([1.0, 8.0, 9.0, 10.0, 10.0, 12.0, 12.0, 50.0]) == pytest.approx((12 - 9) / 10)
+
+
+def test_ratio_counts_the_better_of_the_others():
+    assert timing.ratio(2.0, 6.0, 3.0) == 1.5 and timing.ratio(2.0, 1.0, None) == 0.5 and timing.ratio(2.0, None) is None
+
+
+def test_geometric_mean():
+    assert timing.geometric_mean([4.0, 0.25]) == pytest.approx(1) and timing.geometric_mean([2.0, 4.0]) == pytest.approx(8 ** 0.5)
+
+
 def test_turns_are_taken():
     order = []
-    result = timing.interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, seconds=0, least=3)
+    result = timing.turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, seconds=0, least=3)
     assert order == ["a", "a", "b", "b"] + ["a", "b"] * 3  # two to warm up, then in turns
-    assert set(result) == {"a", "b"} and all(value >= 0 for value in result.values())
+    assert {name: len(times) for name, times in result.items()} == {"a": 3, "b": 3} and min(min(t) for t in result.values()) >= 0
 
 
-def test_rows_and_file(tmp_path, capsys):
-    file = tmp_path / "rows.json"
-    assert main(["bench", "--case", "attention_cnn cbam 28x28 b16", "--seconds", "0.1", "--json", str(file)]) == 0
-    (row,) = json.loads(file.read_text())
-    assert row["suite"] == "steps" and row["ours_ms"] > 0 and row["machine"]["threads"] >= 1
-    assert f"{row['ours_ms']:.2f}" in capsys.readouterr().out
+def test_a_row_is_reckoned():
+    row = measure.fill(measure.empty_row("kernels", "x", 1.2), {"ours_ms": [2.0] * 3, "torch_ms": [6.0] * 3, "torch_channels_last_ms": [3.0] * 3},
+                       flops=4e6, ceiling={"fma_gflops": 8, "copy_gbs": 1})
+    assert (row["ours_ms"], row["ratio"], row["gflops"], row["share"], row["spread"]) == (2, 1.5, 2, 0.25, 0)
+    assert "BELOW" not in table.line(row) and "25%" in table.line(row)
+    assert "BELOW 2" in table.line({**row, "floor": 2.0}) and table.summary([{**row, "floor": 2.0}])[0].startswith("1 of 1 rows")
+
+
+def test_what_is_said_of_the_convolutions():
+    rows = [{"case": name, "ratio": value, "mean": mean} for name, value, mean in (("a", 4.0, True), ("b", 1.0, True), ("c", 0.1, False))]
+    (line,) = kernels.notes(rows)
+    assert "2 ratios 2.00 (floor 1.2)" in line and "smallest 1.00, b (floor 0.85)" in line
+
+
+def test_a_busy_machine_is_noticed():
+    about = {"processor": "P", "threads": 2, "cores": 2}
+    most = {"fma_gflops": 100, "copy_gbs": 10}
+    assert len(table.machine_line(about, most, 0.3)) == 1 and "load average is 3.0" in table.machine_line(about, most, 3.0)[1]
+    unsteady = measure.fill(measure.empty_row("s", "x"), {"ours_ms": [1.0, 1.0, 2.0, 3.0]})
+    assert table.line(unsteady).split()[1].startswith("~") and "varied" in table.summary([unsteady])[0]
+
+
+def test_operations_are_counted():
+    by_name = {case.name: case for case in kernels.cases()}
+    assert by_name["conv3x3 16-32 @28"].flops == 3 * 2 * 128 * 28 * 28 * 32 * 16 * 9
+    assert by_name["conv3x3/2 16-32 @32"].flops == 3 * 2 * 128 * 16 * 16 * 32 * 16 * 9
+    assert by_name["depthwise3x3 64-64 @16"].flops == 3 * 2 * 128 * 16 * 16 * 64 * 9
+    assert by_name["conv3x3 32-32 @32 forward"].flops == 2 * 128 * 32 * 32 * 32 * 32 * 9
+    assert by_name["attention 4x4x1024x64 causal"].flops * 2 == by_name["attention 4x4x1024x64"].flops == 7 * 2 * 4 * 4 * 1024 ** 2 * 64
+    assert by_name["linear 512"].flops == 6 * 512 ** 3
+    assert len(by_name) == len(kernels.cases()) and sum(case.mean for case in by_name.values()) == 10
+
+
+def test_the_ceiling_is_of_this_machine():
+    most = ceiling.measure(quick=True)
+    assert most["fma_gflops"] > 0 and most["copy_gbs"] > 0 and most["threads"] >= 1
+    y = np.zeros(3 * ceiling.ROWS * 64, np.float32)  # the loop that is timed does what it says: x₀ · x is added to x, every round
+    width = ceiling.VECTORS * ceiling.lanes_of(y.dtype)
+    x = np.linspace(1, 2, ceiling.ROWS * width, dtype=np.float32)
+    y = np.zeros(x.size, np.float32)
+    ceiling._multiply_adds(x, 3, 1, y)
+    np.testing.assert_allclose(y.reshape(-1, width), x.reshape(-1, width) + 3 * x[0] * x[:width], rtol=1e-6)
+    source, target = np.arange(1001, dtype=np.float32), np.zeros(1001, np.float32)
+    ceiling._copy(source, target, 7)
+    assert (source == target).all()
+
+
+# ---- results are compared before times are taken ------------------------------------------------------------------------
+
+def job(*arrays):
+    return types.SimpleNamespace(results=lambda: [np.asarray(a) for a in arrays], run=lambda: None)
+
+
+def test_results_are_compared():
+    x = np.linspace(-1, 1, 9)
+    assert measure.agree({"torch_ms": job(x), "ours_ms": job(x + 1e-5)}) == pytest.approx(1e-5)
+    for wrong in (x + 0.01, x * np.nan, x[:5]):
+        with pytest.raises(Disagreement, match="torch"):
+            measure.agree({"torch_ms": job(x), "ours_ms": job(wrong)})
+
+
+def test_a_wrong_result_is_an_error_and_no_time(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("torch")
+    from tinyattn.nn import functional as F
+    right = F.max_pool2d
+    monkeypatch.setattr(F, "max_pool2d", lambda x, size: right(x, size) * 1.01)
+    status, rows = bench(tmp_path, "--suite", "kernels", "--against", "torch", "--case", "max_pool", "--case", "gelu")
+    wrong, good = rows
+    assert status == 1 and "differ" in wrong["error"] and wrong["ours_ms"] is None and good["ours_ms"] > 0
+    assert "ERROR: our results differ from torch's by" in capsys.readouterr().out
+
+
+def test_a_case_that_breaks_does_not_hide_the_others():
+    def broken(side, random):
+        raise RuntimeError("no such thing")
+    row = measure.measured("kernels", Case("x", broken), Settings(quick=True))
+    assert row["error"] == "RuntimeError: no such thing" and row["ours_ms"] is None
+
+
+# ---- the suites, end to end -----------------------------------------------------------------------------------------------
+
+def check(rows, suite, against=True):
+    columns = {"suite", "case", "ours_ms", "torch_ms", "torch_channels_last_ms", "ratio", "machine", "settings", "ceiling"}
+    for row in rows:
+        assert columns <= set(row) and row["suite"] == suite and "error" not in row and row["ours_ms"] > 0, row
+        others = [row[key] for key in ("torch_ms", "torch_channels_last_ms") if row[key] is not None]
+        assert row["ratio"] == (pytest.approx(min(others) / row["ours_ms"]) if others else None)
+        assert bool(others) == against
+        assert row["machine"]["threads"] >= 1 and row["settings"]["quick"] is True
+
+
+@pytest.mark.parametrize("suite", ["kernels", "odd", "steps"])
+def test_beside_torch(suite, tmp_path, capsys):
+    pytest.importorskip("torch")
+    status, rows = bench(tmp_path, "--suite", suite, "--against", "torch")
+    assert status == 0
+    check(rows, suite)
+    assert len(rows) == len(capsys.readouterr().out.split("floor\n\n")[1].split("\n\n")[0].splitlines()) > 8
+    assert max(row["relative_error"] for row in rows) < measure.TOLERANCE
+
+
+def test_ours_alone(tmp_path, capsys):
+    status, rows = bench(tmp_path, "--case", "attention_cnn cbam 28x28 b16")
+    (row,) = rows
+    check(rows, "steps", against=False)
+    assert status == 0 and f"{row['ours_ms']:.2f}" in capsys.readouterr().out
+
+
+def test_scaling_draws(tmp_path):
+    status, rows = bench(tmp_path, "--suite", "scaling", "--out", str(tmp_path / "pictures"), "--case", "batch", "--case", "tokens")
+    check(rows, "scaling", against=False)
+    assert status == 0 and [row["number"] for row in rows] == [1, 2, 16, 32] and all(row["intensity"] > 0 for row in rows)
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"scaling-batch.png", "scaling-tokens.png", "roofline.png"}
+
+
+def test_cold(tmp_path, capsys):
+    status, rows = bench(tmp_path, "--suite", "cold")
+    check(rows, "cold", against=False)
+    assert status == 0 and [row["case"] for row in rows] == list(cold.CASES[:2]) and "s wanted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options, words", [
@@ -32,18 +170,11 @@ def test_rows_and_file(tmp_path, capsys):
     (["--thread", "1"], "did you mean --threads"),
     (["--threads", "100000"], "threads on this machine"),
     (["--json", "/no/such/folder/rows.json"], "No such file"),
-    (["--suite", "stps"], "--suite"),
+    (["--out", "/dev/null/pictures"], "--out /dev/null/pictures"),
+    (["--suite", "stps"], "did you mean steps?"),
+    (["--seconds", "-1"], "--seconds is -1"),
 ])
 def test_mistakes(options, words, capsys):
     assert main(["bench", *options]) == 2
     error = capsys.readouterr().err
     assert error.startswith("tinyattn: error:") and words in error
-
-
-def test_beside_torch(tmp_path):
-    pytest.importorskip("torch")
-    file = tmp_path / "rows.json"
-    assert main(["bench", "--against", "torch", "--case", "attention_cnn cbam 28x28 b16", "--seconds", "0.1", "--json", str(file)]) == 0
-    (row,) = json.loads(file.read_text())
-    assert row["relative_error"] < 1e-3
-    assert row["ratio"] == pytest.approx(min(row["torch_ms"], row["torch_channels_last_ms"]) / row["ours_ms"])

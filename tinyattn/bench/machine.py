@@ -27,3 +27,8 @@ def describe():
     if "torch" in sys.modules:
         about["torch"] = sys.modules["torch"].__version__
     return about
+
+
+def load():
+    """How many processes wanted a processor over the last minute, ours included; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -1,9 +1,10 @@
-"""Taking times in turns."""
+"""Taking times in turns, and what to make of them."""
+import math
 import time
 
 
-def interleaved(functions, seconds=6.0, least=5, most=60):
-    """Median milliseconds of each of the `functions` (name → callable), called in turns.
+def turns(functions, seconds=6.0, least=5, most=60):
+    """Milliseconds of each of the `functions` (name → callable), called in turns: name → list, one number a round.
 
     Each is called twice first (compiling, warming up). Rounds go on for `seconds`, but at least `least` and at most
     `most` times.
@@ -19,8 +20,8 @@ def interleaved(functions, seconds=6.0, least=5, most=60):
         for name, function in functions.items():
             start = time.perf_counter()
             function()
-            times[name].append(time.perf_counter() - start)
-    return {name: 1e3 * median(values) for name, values in times.items()}
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
 
 
 def median(values):
@@ -28,3 +29,21 @@ def median(values):
     values = sorted(values)
     half = len(values) // 2
     return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+
+
+def spread(values):
+    """How far the middle half of the values reaches, as a part of the median: on a quiet machine a few hundredths."""
+    values = sorted(values)
+    quarter = len(values) // 4
+    return (values[-1 - quarter] - values[quarter]) / median(values)
+
+
+def ratio(ours, *others):
+    """How many times faster we are than the best of `others`; None where there are no others."""
+    others = [other for other in others if other is not None]
+    return min(others) / ours if others else None
+
+
+def geometric_mean(ratios):
+    """(r₁ · r₂ · … · rₙ)^(1/n): the mean in which twice as fast and half as fast cancel."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
