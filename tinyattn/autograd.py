@@ -11,6 +11,7 @@ Because ``backward`` is written with operations too, it can itself be recorded (
 that gradients of gradients need. (Griewank & Walther, *Evaluating Derivatives*, SIAM 2008, ch. 3 and 5.)
 """
 import functools
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -20,6 +21,12 @@ from .grad_mode import (calling_line, detect_anomaly, enable_grad, is_grad_enabl
                         set_grad_enabled)
 from .sweep import sweep
 from .tensor import Tensor
+
+
+def _needed(error):
+    """What a MemoryError of the kernels, or of NumPy, was about."""
+    found = re.match(r"Unable to allocate (\S+ \S+) for", str(error))
+    return f"an array on the way would need {found[1]} of memory, more than is free" if found else str(error) or "there is too little memory"
 
 
 class Function:
@@ -69,7 +76,10 @@ class Function:
         given = [None if x is None else x.data for x in inputs]
         if recording and len(given) > 1:
             _tell_apart(given, inputs)
-        result = ctx.forward(*given, **attributes)
+        try:
+            result = ctx.forward(*given, **attributes)
+        except MemoryError as error:
+            raise MemoryError(f"{ctx.name}: {_needed(error)}; use smaller inputs, or fewer at a time") from None
         arrays = result if isinstance(result, tuple) else (result,)
         outputs = tuple([Tensor(a if type(a) is np.ndarray else _checked_result(ctx, a)) for a in arrays])
         if cls.is_view:

@@ -292,6 +292,8 @@ def tensor(data, dtype=None, device="cpu", requires_grad=False):
     dtype = None if dtype is None else checked_dtype(dtype, "tensor")
     try:
         array = np.array(data, dtype=dtype, order="K")
+    except MemoryError:
+        raise MemoryError(f"tensor: a copy of an array of shape {np.shape(data)} needs more memory than is free") from None
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"tensor: cannot make an array of {data!r:.80}; expected numbers, in lists of equal lengths") from None
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:

@@ -13,6 +13,8 @@ import threading
 
 import numpy as np
 
+from ..memory import lacking
+
 SMALLEST = 256 * 1024  # bytes; below, NumPy's own allocator is quick
 MOST_IDLE = 1 << 30  # bytes that may lie unused; beyond, what has lain longest goes back to the system
 ALIGNMENT = 64  # a cache line, and the widest vector
@@ -50,6 +52,8 @@ class Pool:
         step = 1 << max(size.bit_length() - 4, 12)  # sizes in steps of an eighth: at most that much is wasted
         size = -(-(size + ALIGNMENT) // step) * step
         block = self._take(size)
+        if block is None and (problem := lacking(size)):
+            raise MemoryError(f"an array of shape {shape} {problem}")
         return np.asarray(_Owner(np.empty(size, np.uint8) if block is None else block, self._give, shape, dtype))
 
     def _take(self, size):

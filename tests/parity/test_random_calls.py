@@ -27,6 +27,7 @@ SINGULAR = [("NaN in different places", "derivatives at poles, where each formul
 CORNERS = [("second gradient 0: differs by", "second derivatives at corners, which numbers with ties hit")]
 ON_PURPOSE = {
     "conv_transpose1d": EMPTY, "conv_transpose2d": EMPTY, "batch_norm": CRUDE, "instance_norm": CRUDE,
+    "clamp": [("gradient", "where min and max are equal, PyTorch's gradient goes to neither")],
     "prelu": CORNERS, "smooth_l1_loss": CORNERS, "huber_loss": CORNERS, "norm": SINGULAR, "l1_loss": SINGULAR,
     "std": [("e+1", "derivatives of the deviation of equal numbers")], "pad": [("leaves nothing of", "PyTorch gives an image without a pixel")],
     "group_norm": [("gradient 1: NaN", "of no pixels PyTorch's gradient for weight is NaN")],

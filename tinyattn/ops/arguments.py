@@ -1,10 +1,12 @@
 """Checks of arguments that many operations share. Each error says what was given, what was expected, and the repair."""
 import functools
 import inspect
+import math
 import numbers
 
 import numpy as np
 
+from ..kernels import memory
 from ..tensor import FLOATS, Tensor, is_number
 
 
@@ -132,6 +134,13 @@ def lines(x, caller, channels=None, reason=""):
         expected = f"(N, C, L) or (C, L){f' with C = {channels} {reason}' if channels is not None else ''}"
         raise ValueError(f"{caller}: input has shape {x.shape}, expected {expected}, where only N may be 0")
     return x.unsqueeze(-2)
+
+
+def room(shape, dtype, caller):
+    """MemoryError where an array of `shape` and `dtype` is larger than the memory that is free."""
+    problem = memory.lacking(math.prod(shape) * np.dtype(dtype).itemsize)
+    if problem:
+        raise MemoryError(f"{caller}: a tensor of shape {tuple(shape)} and {np.dtype(dtype)} {problem}")
 
 
 def one(value, caller, name):

@@ -148,6 +148,7 @@ def masked_fill(input, mask, value):
     if tensor_argument(mask, "masked_fill", "mask").dtype != bool:
         raise TypeError(f"masked_fill: mask must be boolean, got {mask.dtype}; compare first, as in x > 0")
     value = as_tensor(value, "masked_fill", tensor_argument(input, "masked_fill"))
+    broadcast_shape("masked_fill", input.shape, mask.shape)
     if value.ndim:
         raise ValueError(f"masked_fill: value must be a number or a tensor without axes, got shape {value.shape}; use "
                          "ta.where(mask, value, input)")
@@ -195,7 +196,7 @@ def clamp(input, min=None, max=None):
         if bound.dtype == bool:
             raise TypeError(f"clamp: {name} must be a number or a tensor of numbers, got bool")
         broadcast_shape(f"clamp: {name}", bound.shape, x.shape)
-        x = cast(x, result_dtype(x, bound))
+    x = cast(x, result_dtype(x, *[b for b in bounds if b is not None]))
     if all(b is None or is_number(b) for b in (min, max)):
         if any(b is not None and b != b for b in (min, max)):
             return x * np.nan

@@ -8,7 +8,7 @@ A transposed convolution is the gradient to x, called forward.
 (Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.)
 """
 from ..autograd import Function
-from .arguments import images, lines, one, pair, same_dtype, tensor_argument
+from .arguments import images, lines, one, pair, same_dtype, tensor_argument, whole
 from .layout import to_memory, to_public
 from .pad import pad
 
@@ -81,7 +81,7 @@ class Conv2dWeightGradFunction(Function):
 def _same(kernel, stride, dilation, caller):
     """The padding (top, left) of padding="same", and how many rows and columns more there are to be below and to the right."""
     if stride != (1, 1):
-        raise ValueError(f"{caller}: padding='same' needs stride 1, got stride {stride}")
+        raise ValueError(f"{caller}: padding='same' needs stride 1, got stride {stride[-1] if caller.endswith('1d') else stride}")
     total = [d * (k - 1) for d, k in zip(dilation, kernel)]
     return (total[0] // 2, total[1] // 2), (total[0] % 2, total[1] % 2)
 
@@ -100,9 +100,14 @@ def _checked_filters(weight, groups, caller, shape):
                          f"{'out' if shape[1] == 'K' else 'in'}put channels, got {groups!r}")
 
 
+def _seen(shape, caller):
+    """A shape as the caller of that function gave it: sequences are computed as images of height 1."""
+    return shape[:-2] + shape[-1:] if caller.endswith("1d") else shape
+
+
 def _checked_bias(bias, count, weight, caller):
     if bias is not None and bias.shape != (count,):
-        raise ValueError(f"{caller}: bias has shape {bias.shape}, expected ({count},) to match weight {weight.shape}")
+        raise ValueError(f"{caller}: bias has shape {bias.shape}, expected ({count},) to match weight {_seen(weight.shape, caller)}")
 
 
 def _to_match(weight, groups):
@@ -116,7 +121,10 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     dilation·(R − 1) is odd, the one row more lies below, as in PyTorch).
     ValueError for shapes that do not fit or an output that would be empty; TypeError for mixed dtypes.
     """
-    caller = "conv2d"
+    return _convolve(input, weight, bias, stride, padding, dilation, groups, "conv2d")
+
+
+def _convolve(input, weight, bias, stride, padding, dilation, groups, caller):
     _checked_filters(weight, groups, caller, "(K, C/groups, R, S)")
     x, single = images(input, caller, weight.shape[1] * groups, _to_match(weight, groups))
     same_dtype(caller, input=x, weight=weight, bias=bias)
@@ -132,10 +140,10 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         padding = 0, 0
     else:
         raise ValueError(f"{caller}: padding must be ints, 'same' or 'valid', got {padding!r:.40}")
-    for name, n, p, d, r in zip(("height", "width"), x.shape[2:], padding, dilation, kernel):
+    for name, n, p, d, r in zip(("height", "width" if caller == "conv2d" else "length"), x.shape[2:], padding, dilation, kernel):
         if r < 1 or n + 2 * p < d * (r - 1) + 1:
-            raise ValueError(f"{caller}: the output would be empty: the kernel covers {d * (r - 1) + 1} in {name}, the padded "
-                             f"input has {n + 2 * p} (input {input.shape}, kernel {kernel}, padding {padding}, dilation {dilation})")
+            raise ValueError(f"{caller}: the output would be empty: the kernel covers {d * (r - 1) + 1} in {name}, the padded input has "
+                             f"{n + 2 * p} (input {_seen(input.shape, caller)}, weight {_seen(weight.shape, caller)}, padding {p}, dilation {d})")
     y = Conv2dFunction.apply(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return y.squeeze(0) if single else y
 
@@ -147,10 +155,13 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     options would make H. With stride > 1 there are several, and `output_padding` chooses. (Zeiler et al., CVPR 2010.)
     ValueError for shapes that do not fit or an output that would be empty; TypeError for mixed dtypes.
     """
-    caller = "conv_transpose2d"
+    return _spread(input, weight, bias, stride, padding, output_padding, groups, dilation, "conv_transpose2d")
+
+
+def _spread(input, weight, bias, stride, padding, output_padding, groups, dilation, caller):
     _checked_filters(weight, groups, caller, "(C, K/groups, R, S)")
     if 0 in weight.shape:
-        raise ValueError(f"{caller}: weight of shape {weight.shape} is empty")
+        raise ValueError(f"{caller}: weight of shape {_seen(weight.shape, caller)} is empty")
     x, single = images(input, caller, weight.shape[0], _to_match(weight, groups))
     same_dtype(caller, input=x, weight=weight, bias=bias)
     channels, kernel = weight.shape[1] * groups, weight.shape[2:]
@@ -158,13 +169,15 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     stride, dilation = pair(stride, caller, "stride", 1), pair(dilation, caller, "dilation", 1)
     padding, extra = pair(padding, caller, "padding"), pair(output_padding, caller, "output_padding")
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        extra, stride, dilation = ((v[-1] if caller.endswith("1d") else v) for v in (extra, stride, dilation))
         raise ValueError(f"{caller}: output_padding must be smaller than stride or dilation, got output_padding {extra}, stride "
                          f"{stride} and dilation {dilation}")
     size = tuple((n - 1) * s - 2 * p + d * (r - 1) + e + 1
                  for n, s, p, d, r, e in zip(x.shape[2:], stride, padding, dilation, kernel, extra))
     if min(size) < 1:
-        raise ValueError(f"{caller}: the output would be empty: its size would be {size} (input {input.shape}, kernel {kernel}, "
-                         f"stride {stride}, padding {padding})")
+        size, stride, padding = ((v[-1] if caller.endswith("1d") else v) for v in (size, stride, padding))
+        raise ValueError(f"{caller}: the output would be empty: its size would be {size} (input {_seen(input.shape, caller)}, weight "
+                         f"{_seen(weight.shape, caller)}, stride {stride}, padding {padding})")
     x = _behind(x, *[e // s for e, s in zip(extra, stride)])  # a whole stride of output_padding is a row of zeros more to read
     y = ConvTranspose2dFunction.apply(x, weight, x_shape=(x.shape[0], channels) + size, stride=stride, padding=padding,
                                       dilation=dilation, groups=groups)
@@ -183,16 +196,17 @@ def _checked_lines(input, weight, channels_axis, groups, caller, shape):
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """1-D convolution: input (N, C, L) or (C, L), weight (K, C/groups, R), bias (K,) → (N, K, L'): a conv2d of height 1."""
-    x = _checked_lines(input, weight, 1, groups, "conv1d", "(K, C/groups, R)")
-    padding = padding if isinstance(padding, str) else (0, one(padding, "conv1d", "padding"))
-    return conv2d(x, weight.unsqueeze(-2), bias, (1, one(stride, "conv1d", "stride")), padding,
-                  (1, one(dilation, "conv1d", "dilation")), groups).squeeze(-2)
+    caller = "conv1d"
+    x = _checked_lines(input, weight, 1, groups, caller, "(K, C/groups, R)")
+    padding = padding if isinstance(padding, str) else (0, whole(one(padding, caller, "padding"), caller, "padding", 0))
+    return _convolve(x, weight.unsqueeze(-2), bias, (1, whole(one(stride, caller, "stride"), caller, "stride")), padding,
+                     (1, whole(one(dilation, caller, "dilation"), caller, "dilation")), groups, caller).squeeze(-2)
 
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """The transpose of conv1d: input (N, C, L) or (C, L), weight (C, K/groups, R), bias (K,) → (N, K, L')."""
     caller = "conv_transpose1d"
     x = _checked_lines(input, weight, 0, groups, caller, "(C, K/groups, R)")
-    return conv_transpose2d(x, weight.unsqueeze(-2), bias, (1, one(stride, caller, "stride")), (0, one(padding, caller, "padding")),
-                            (0, one(output_padding, caller, "output_padding")), groups,
-                            (1, one(dilation, caller, "dilation"))).squeeze(-2)
+    (stride, dilation), (padding, extra) = ([whole(one(value, caller, name), caller, name, least) for name, value in pairs] for least, pairs in (
+        (1, (("stride", stride), ("dilation", dilation))), (0, (("padding", padding), ("output_padding", output_padding)))))
+    return _spread(x, weight.unsqueeze(-2), bias, (1, stride), (0, padding), (0, extra), groups, (1, dilation), caller).squeeze(-2)

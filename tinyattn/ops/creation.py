@@ -6,24 +6,29 @@ import numpy as np
 
 from .. import kernels
 from ..tensor import Tensor, check_device, checked_dtype
-from .arguments import real, tensor_argument, whole
+from .arguments import real, room, tensor_argument, whole
 from .shape import _shape_argument
 
 
 def full(size, fill_value, *, dtype=None, device="cpu", requires_grad=False):
     """A tensor of shape `size` filled with one number; its dtype follows the number (float32, int64, bool)."""
-    check_device(device, "full")
+    return _filled(size, fill_value, dtype, device, requires_grad, "full")
+
+
+def _filled(size, fill_value, dtype, device, requires_grad, caller):
+    check_device(device, caller)
     if not isinstance(fill_value, (numbers.Real, np.bool_)):
-        raise TypeError(f"full: fill_value must be a real number, got {fill_value!r}")
+        raise TypeError(f"{caller}: fill_value must be a real number, got {fill_value!r}")
     if dtype is None:
         dtype = np.bool_ if isinstance(fill_value, (bool, np.bool_)) else (
             np.int64 if isinstance(fill_value, numbers.Integral) else np.float32)
-    dtype = checked_dtype(dtype, "full")
+    dtype = checked_dtype(dtype, caller)
     if dtype.kind in "iu" and not np.iinfo(dtype).min <= fill_value <= np.iinfo(dtype).max:
-        raise ValueError(f"full: fill_value must fit into {dtype}, got {fill_value}")
-    shape = _shape_argument(size if isinstance(size, (tuple, list)) else (size,), "full")
+        raise ValueError(f"{caller}: fill_value must fit into {dtype}, got {fill_value}")
+    shape = _shape_argument(size if isinstance(size, (tuple, list)) else (size,), caller)
     if any(n < 0 for n in shape):
-        raise ValueError(f"full: lengths must not be negative, got {shape}")
+        raise ValueError(f"{caller}: lengths must not be negative, got {shape}")
+    room(shape, dtype, caller)
     return Tensor(kernels.rung().full(shape, fill_value, dtype), requires_grad)
 
 
@@ -38,12 +43,12 @@ def _size(size, named, caller):
 
 def zeros(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
     """A tensor of zeros."""
-    return full(_size(shape, size, "zeros"), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _filled(_size(shape, size, "zeros"), 0, dtype, device, requires_grad, "zeros")
 
 
 def ones(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
     """A tensor of ones."""
-    return full(_size(shape, size, "ones"), 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _filled(_size(shape, size, "ones"), 1, dtype, device, requires_grad, "ones")
 
 
 def empty(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False):
@@ -52,12 +57,13 @@ def empty(*shape, size=None, dtype=np.float32, device="cpu", requires_grad=False
     shape = _size(shape, size, "empty")
     if any(n < 0 for n in shape):
         raise ValueError(f"empty: lengths must not be negative, got {shape}")
-    return Tensor(kernels.rung().empty(shape, checked_dtype(dtype, "empty")), requires_grad)
+    room(shape, checked_dtype(dtype, "empty"), "empty")
+    return Tensor(kernels.rung().empty(shape, np.dtype(dtype)), requires_grad)
 
 
 def _like(input, caller, fill_value, dtype, device, requires_grad):
     x = tensor_argument(input, caller)
-    return full(x.shape, fill_value, dtype=x.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+    return _filled(x.shape, fill_value, x.dtype if dtype is None else dtype, device, requires_grad, caller)
 
 
 def zeros_like(input, *, dtype=None, device="cpu", requires_grad=False):
@@ -98,6 +104,7 @@ def arange(start, end=None, step=1, *, dtype=None, device="cpu", requires_grad=F
         raise ValueError(f"arange: no memory holds the numbers from {start} to {end} in steps of {step}")
     if dtype is None:
         dtype = np.dtype(np.int64 if all(isinstance(v, numbers.Integral) for v in (start, end, step)) else np.float32)
+    room((math.ceil((end - start) / step),), np.int64, "arange")
     if dtype.kind in "iu":
         values = int(start) + int(step) * np.arange(math.ceil((end - start) / step))
     else:
@@ -111,6 +118,7 @@ def linspace(start, end, steps, *, dtype=np.float32, device="cpu", requires_grad
     start, end = (real(v.item() if isinstance(v, Tensor) and v.ndim == 0 else v, "linspace", name)
                   for name, v in (("start", start), ("end", end)))
     steps = whole(steps, "linspace", "steps", 0)
+    room((steps,), np.float64, "linspace")
     i, step = np.arange(steps), (end - start) / max(steps - 1, 1)
     values = np.where(i < steps // 2, start + step * i, end - step * (steps - 1 - i)) if steps > 1 else np.full(steps, start)
     return Tensor(values.astype(checked_dtype(dtype, "linspace")), requires_grad)
@@ -120,6 +128,7 @@ def eye(n, m=None, *, dtype=np.float32, device="cpu", requires_grad=False):
     """The identity matrix (n, m)."""
     check_device(device, "eye")
     n, m = whole(n, "eye", "n", 0), None if m is None else whole(m, "eye", "m", 0)
+    room((n, n if m is None else m), checked_dtype(dtype, "eye"), "eye")
     return Tensor(np.eye(n, m, dtype=checked_dtype(dtype, "eye")), requires_grad)
 
 
@@ -127,6 +136,7 @@ def _triangle(x, diagonal, keep, caller):
     if tensor_argument(x, caller).ndim < 2:
         raise ValueError(f"{caller}: expected at least two axes, got shape {x.shape}")
     diagonal = whole(diagonal, caller, "diagonal", -math.inf)
+    room(x.shape[-2:], x.dtype, caller)
     return x * Tensor(keep(np.ones(x.shape[-2:], x.dtype), diagonal))
 
 

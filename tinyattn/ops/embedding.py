@@ -4,7 +4,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Function
 from ..tensor import Tensor
-from .arguments import flag, float_argument, real, tensor_argument, whole
+from .arguments import flag, float_argument, real, room, tensor_argument, whole
 from .gather import IndexAddFunction, index_argument
 
 
@@ -74,4 +74,5 @@ def one_hot(input, num_classes=-1):
     automatic = whole(num_classes, "one_hot", "num_classes", -1) == -1
     count = int(input.data.max()) + 1 if automatic else whole(num_classes, "one_hot", "num_classes", 1)
     index = index_argument(input, max(count, 0), "one_hot")
+    room((*index.shape, count), np.int64, "one_hot")
     return Tensor(kernels.rung().one_hot(index.data.reshape(-1), count, np.dtype(np.int64)).reshape(index.shape + (count,)))

@@ -69,7 +69,7 @@ def _slice(s):
             raise TypeError(f"the {name} of a slice must be an int, got {value!r:.60}")
         bounds.append(value)
     if bounds[2] is not None and bounds[2] <= 0:
-        raise ValueError(f"the step of a slice must be positive, got {bounds[2]}; x.flip(dim) reads an axis backwards")
+        raise ValueError(f"index: the step of a slice must be positive, got {bounds[2]}; x.flip(dim) reads an axis backwards")
     return slice(*bounds)
 
 

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from .arguments import choice, flag, float_argument, tensor_argument
+from .arguments import choice, flag, float_argument, room, tensor_argument
 from .resample import ResampleFunction
 from .scaling import scaling_taps
 
@@ -41,6 +41,7 @@ def _sizes(x, size, scale_factor, least):
         wanted = f"size {size!r:.60}" if scale_factor is None else f"scale_factor {scale_factor!r:.60}"
         raise ValueError(f"interpolate: {wanted} would give input {x.shape} the shape {x.shape[:2] + sizes}; lengths must be at least {least}, "
                          "and memory must hold them")
+    room(x.shape[:2] + sizes, x.dtype, "interpolate")
     return sizes, factors
 
 

@@ -36,6 +36,7 @@ def norm(input, p="fro", dim=None, keepdim=False):
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """x / max(‖x‖_p, eps) along `dim`."""
     x, eps = float_argument(input, "normalize"), real(eps, "normalize", "eps")
+    arguments.axes(dim, x.ndim, "normalize")
     return x / norm(x, real(p, "normalize", "p"), dim, True).clamp(min=eps)
 
 

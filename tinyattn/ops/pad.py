@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from ..autograd import Function
-from .arguments import choice, tensor_argument
+from .arguments import choice, room, tensor_argument
 from .layout import NCHW, NHWC, is_channels_last
 from .resample import ResampleFunction
 from .taps import padding_taps
@@ -43,6 +43,7 @@ def _pads(x, given):
         raise ValueError(f"pad: pad {tuple(given)} cuts off more than input {x.shape} has")
     if math.prod(n or 1 for n in shape) >= 2 ** 60:
         raise ValueError(f"pad: no memory holds a tensor of shape {shape}")
+    room(shape, x.dtype, "pad")
     return pads
 
 

@@ -4,6 +4,8 @@ A binary operation stretches axes of length 1 to fit (broadcasting); its backwar
 stretched (`unbroadcast`). Two dtypes meet in the larger kind (bool < int < float), and within a kind a tensor without
 axes or a bare number never widens the other's: PyTorch's rules.
 """
+import functools
+
 import numpy as np
 
 from ..autograd import Function, is_grad_enabled
@@ -20,14 +22,14 @@ def pointwise(kernels, kernel, *arrays, **options):
     return to_public(y) if channels_last else y
 
 
-def result_dtype(a, b):
-    """The dtype of an operation on the Tensors a and b."""
-    if a.dtype == b.dtype:
+def result_dtype(a, b, *more):
+    """The dtype of an operation on these Tensors."""
+    if a.dtype == b.dtype and not more:
         return a.dtype
-    kind = {x: "bif".index(x.dtype.kind.replace("u", "i")) for x in (a, b)}
-    leading = [x for x in (a, b) if kind[x] == max(kind.values())]
+    kind = {x: "bif".index(x.dtype.kind.replace("u", "i")) for x in (a, b, *more)}
+    leading = [x for x in kind if kind[x] == max(kind.values())]
     leading = [x for x in leading if x.ndim] or leading
-    return leading[0].dtype if len(leading) == 1 else np.promote_types(*[x.dtype for x in leading])
+    return functools.reduce(np.promote_types, [x.dtype for x in leading])
 
 
 def promoted(a, b, caller, to_float=False):

@@ -120,12 +120,15 @@ def _window(x, caller, kernel_size, stride, padding, ceil_mode, dilation=(1, 1))
     kernel = pair(kernel_size, caller, "kernel_size", 1)
     stride = kernel if stride is None or isinstance(stride, (tuple, list)) and not stride else pair(stride, caller, "stride", 1)
     padding, ceil_mode = pair(padding, caller, "padding"), flag(ceil_mode, caller, "ceil_mode")
+    flat = caller.endswith("1d")                    # sequences are computed as images of height 1
+    seen, sides = x.shape[:2] + x.shape[3:] if flat else x.shape, ("height", "length" if flat else "width")
     if any(2 * p > k for p, k in zip(padding, kernel)):
-        raise ValueError(f"{caller}: padding may be at most half of kernel_size, got padding {padding} for kernel_size {kernel}")
-    for name, n, p, d, k, s in zip(("height", "width"), x.shape[2:], padding, dilation, kernel, stride):
+        given = (padding[1], kernel[1]) if flat else (padding, kernel)
+        raise ValueError(f"{caller}: padding may be at most half of kernel_size, got padding {given[0]} for kernel_size {given[1]}")
+    for name, n, p, d, k, s in zip(sides, x.shape[2:], padding, dilation, kernel, stride):
         if n + 2 * p + (s - 1 if ceil_mode else 0) < d * (k - 1) + 1:
             raise ValueError(f"{caller}: the output would be empty: the window covers {d * (k - 1) + 1} in {name}, the padded "
-                             f"input has {n + 2 * p} (input {x.shape}, kernel_size {kernel}, padding {padding})")
+                             f"input has {n + 2 * p} (input {seen}, kernel_size {k}, padding {p})")
         if d > n and any(start % d >= n for start in range(-p, 0, s)):
             raise ValueError(f"{caller}: a window would see nothing but padding: with dilation {d} it steps over the {name} of {n}; "
                              "use a smaller padding or dilation")
@@ -147,23 +150,31 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     `stride` defaults to `kernel_size`. With `return_indices` also the winners' positions h·W + w in each plane.
     ValueError for shapes that do not fit.
     """
-    x, single = images(input, "max_pool2d")
-    dilation = pair(dilation, "max_pool2d", "dilation", 1)
-    kernel, stride, padding, ceil_mode = _window(x, "max_pool2d", kernel_size, stride, padding, ceil_mode, dilation)
+    return _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool2d")
+
+
+def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, caller):
+    x, single = images(input, caller)
+    dilation = pair(dilation, caller, "dilation", 1)
+    kernel, stride, padding, ceil_mode = _window(x, caller, kernel_size, stride, padding, ceil_mode, dilation)
     made = MaxPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation,
                                    ceil_mode=ceil_mode)
-    return _with_indices(made, flag(return_indices, "max_pool2d", "return_indices"), single)
+    return _with_indices(made, flag(return_indices, caller, "return_indices"), single)
 
 
 def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
     """The mean of each window: (N, C, H, W) or (C, H, W) → the same with H' and W'. PyTorch's arguments."""
-    x, single = images(input, "avg_pool2d")
-    kernel, stride, padding, ceil_mode = _window(x, "avg_pool2d", kernel_size, stride, padding, ceil_mode)
-    if divisor_override is not None and whole(divisor_override, "avg_pool2d", "divisor_override", -math.inf) == 0:
-        raise ValueError("avg_pool2d: divisor_override must not be 0")
+    return _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool2d")
+
+
+def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, caller):
+    x, single = images(input, caller)
+    kernel, stride, padding, ceil_mode = _window(x, caller, kernel_size, stride, padding, ceil_mode)
+    if divisor_override is not None and whole(divisor_override, caller, "divisor_override", -math.inf) == 0:
+        raise ValueError(f"{caller}: divisor_override must not be 0")
     y = AvgPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding,
                                 ceil_mode=ceil_mode, divisor_override=divisor_override,
-                                count_include_pad=flag(count_include_pad, "avg_pool2d", "count_include_pad"))
+                                count_include_pad=flag(count_include_pad, caller, "count_include_pad"))
     return y.squeeze(0) if single else y
 
 
@@ -197,33 +208,36 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
 
 def _flat_window(caller, kernel_size, stride, padding):
     """The same of an image of height 1. `stride` may be None or ()."""
-    kernel = one(kernel_size, caller, "kernel_size")
+    kernel = whole(one(kernel_size, caller, "kernel_size"), caller, "kernel_size")
     same = stride is None or isinstance(stride, (tuple, list)) and not stride
-    return (1, kernel), (1, kernel if same else one(stride, caller, "stride")), (0, one(padding, caller, "padding"))
+    stride = kernel if same else whole(one(stride, caller, "stride"), caller, "stride")
+    return (1, kernel), (1, stride), (0, whole(one(padding, caller, "padding"), caller, "padding", 0))
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest value of each window of a sequence: max_pool2d of height 1."""
     x, caller = lines(input, "max_pool1d"), "max_pool1d"
-    made = max_pool2d(x, *_flat_window(caller, kernel_size, stride, padding), (1, one(dilation, caller, "dilation")), ceil_mode,
-                      return_indices)
+    dilation = whole(one(dilation, caller, "dilation"), caller, "dilation")
+    made = _max_pool(x, *_flat_window(caller, kernel_size, stride, padding), (1, dilation), ceil_mode, return_indices, caller)
     return tuple([y.squeeze(-2) for y in made]) if return_indices else made.squeeze(-2)
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of each window of a sequence: avg_pool2d of height 1."""
     x = lines(input, "avg_pool1d")
-    return avg_pool2d(x, *_flat_window("avg_pool1d", kernel_size, stride, padding), ceil_mode, count_include_pad).squeeze(-2)
+    window = _flat_window("avg_pool1d", kernel_size, stride, padding)
+    return _avg_pool(x, *window, ceil_mode, count_include_pad, None, "avg_pool1d").squeeze(-2)
 
 
 def adaptive_avg_pool1d(input, output_size):
     """Means over `output_size` nearly equal parts of a sequence."""
-    x = lines(input, "adaptive_avg_pool1d")
-    return adaptive_avg_pool2d(x, (1, one(output_size, "adaptive_avg_pool1d", "output_size"))).squeeze(-2)
+    x, caller = lines(input, "adaptive_avg_pool1d"), "adaptive_avg_pool1d"
+    return adaptive_avg_pool2d(x, (1, whole(one(output_size, caller, "output_size"), caller, "output_size"))).squeeze(-2)
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     """Maxima of `output_size` nearly equal parts of a sequence, with `return_indices` also where they stood."""
-    x = lines(input, "adaptive_max_pool1d")
-    made = adaptive_max_pool2d(x, (1, one(output_size, "adaptive_max_pool1d", "output_size")), return_indices)
+    x, caller = lines(input, "adaptive_max_pool1d"), "adaptive_max_pool1d"
+    flag(return_indices, caller, "return_indices")
+    made = adaptive_max_pool2d(x, (1, whole(one(output_size, caller, "output_size"), caller, "output_size")), return_indices)
     return tuple([y.squeeze(-2) for y in made]) if return_indices else made.squeeze(-2)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels, random
 from ..autograd import Function
 from ..tensor import FLOATS, Tensor, check_device, checked_dtype
-from .arguments import flag, float_argument, probability, tensor_argument, whole
+from .arguments import flag, float_argument, probability, room, tensor_argument, whole
 from .creation import ones
 from .in_place import in_place
 from .layout import is_channels_last, to_memory, to_public
@@ -25,6 +25,7 @@ def _random(kernel, shape, dtype, device, requires_grad, caller):
     shape = _shape_argument(shape, caller)
     if any(n < 0 for n in shape):
         raise ValueError(f"{caller}: lengths must not be negative, got {shape}")
+    room(shape, dtype, caller)
     seed, offset = random.take(int(np.prod(shape, dtype=np.int64)))
     return Tensor(getattr(kernels.rung(), kernel)(shape, seed, offset, dtype), requires_grad)
 

@@ -237,9 +237,13 @@ def _spread_options(dim, unbiased, correction, caller):
 
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """Σ (x − mean)² / (n − correction) over `dim`, in two passes; correction = 1, or 0 for ``unbiased=False``."""
-    dim, correction = _spread_options(dim, unbiased, correction, "var")
-    x = float_argument(input, "var")
-    axes = arguments.axes(dim, x.ndim, "var")
+    return _variance(input, dim, unbiased, keepdim, correction, "var")
+
+
+def _variance(input, dim, unbiased, keepdim, correction, caller):
+    dim, correction = _spread_options(dim, unbiased, correction, caller)
+    x, keepdim = float_argument(input, caller), flag(keepdim, caller, "keepdim")
+    axes = arguments.axes(dim, x.ndim, caller)
     count = math.prod(x.shape[i] for i in axes)
     squares = square(x - mean(x, axes, True)).sum(axes, keepdim) if axes else x * 0
     return squares / builtins.max(count - correction, 0)
@@ -247,8 +251,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The square root of `var`."""
-    dim, correction = _spread_options(dim, unbiased, correction, "std")
-    return root(var(float_argument(input, "std"), dim, keepdim=keepdim, correction=correction))
+    return root(_variance(input, dim, unbiased, keepdim, correction, "std"))
 
 
 def root(x):
@@ -259,19 +262,23 @@ def root(x):
 
 def all(input, dim=None, keepdim=False):
     """True where every element along `dim` is nonzero (uint8, 1, for uint8 inputs; no axis at all for (), as in PyTorch)."""
+    dim = _axes_or_none(input, dim, keepdim, "all")
     zero = eq(input, 0)
-    y = zero.logical_not() if _of_no_axis(dim, keepdim, "all") else eq(sum(zero, dim, keepdim), 0)
+    y = zero.logical_not() if dim == () and input.ndim else eq(sum(zero, dim, keepdim), 0)
     return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 
-def _of_no_axis(dim, keepdim, caller):
-    return isinstance(dim, (tuple, list)) and not dim and flag(keepdim, caller, "keepdim") in (True, False)
+def _axes_or_none(x, dim, keepdim, caller):
+    """The axes that `all` and `any` go over: of an empty tuple none."""
+    tensor_argument(x, caller), flag(keepdim, caller, "keepdim")
+    return () if isinstance(dim, (tuple, list)) and not dim else arguments.axes(dim, x.ndim, caller)
 
 
 def any(input, dim=None, keepdim=False):
     """True where some element along `dim` is nonzero (uint8, 1, for uint8 inputs; no axis at all for (), as in PyTorch)."""
+    dim = _axes_or_none(input, dim, keepdim, "any")
     other = eq(input, 0).logical_not()
-    y = other if _of_no_axis(dim, keepdim, "any") else sum(other, dim, keepdim) > 0
+    y = other if dim == () and input.ndim else sum(other, dim, keepdim) > 0
     return cast(y, np.uint8) if input.dtype == np.uint8 else y
 
 

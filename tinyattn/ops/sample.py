@@ -6,11 +6,13 @@ gradients are of the same kind. So all functions below are each other's derivati
 
 Jaderberg et al.: Spatial transformer networks (arXiv 1506.02025).
 """
+import math
+
 import numpy as np
 
 from ..autograd import Function
 from ..tensor import Tensor
-from .arguments import choice, flag, float_argument, same_dtype, whole
+from .arguments import choice, flag, float_argument, room, same_dtype, whole
 from .shape import stack
 
 
@@ -128,6 +130,7 @@ def affine_grid(theta, size, align_corners=None):
     axes = len(lengths)
     if theta.shape != (n, axes, axes + 1):
         raise ValueError(f"affine_grid: theta has shape {theta.shape}, expected {(n, axes, axes + 1)} to match size {size}")
+    room((math.prod(lengths), axes + 1), np.float64, "affine_grid")
     lines = [np.linspace(-1, 1, m) * (1 if align_corners else (m - 1) / m) if m > 1 else np.zeros(1) for m in lengths]
     points = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(lengths)], -1).reshape(-1, axes + 1)
     moved = Tensor(points.astype(theta.dtype)) @ theta.transpose(1, 2)  # (Q, axes + 1) × (N, axes + 1, axes)

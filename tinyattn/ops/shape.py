@@ -278,7 +278,11 @@ def cat(tensors, dim=0):
         if x.shape[:dim] + x.shape[dim + 1:] != first.shape[:dim] + first.shape[dim + 1:] or x.ndim != first.ndim:
             raise ValueError(f"cat: tensors[{i}] has shape {x.shape}, tensors[{at}] has {first.shape}; all lengths but that "
                              f"of axis {dim} must be equal")
-    return CatFunction.apply(*[cast(x, dtype) for _, x in joined], dim=dim)
+    parts = [x for _, x in joined]
+    if len(parts) < len(tensors):                              # the others take part in the history
+        nothing = first.shape[:dim] + (0,) + first.shape[dim + 1:]
+        parts += [reshape(x, nothing) for x in tensors if x.shape == (0,) and x.requires_grad]
+    return CatFunction.apply(*[cast(x, dtype) for x in parts], dim=dim)
 
 
 def stack(tensors, dim=0):

@@ -6,7 +6,7 @@ Chellapilla, Puri, Simard: High performance convolutional neural networks for do
 """
 import math
 
-from .arguments import pair, tensor_argument
+from .arguments import pair, room, tensor_argument
 from .resample import ResampleFunction
 from .taps import window_taps
 
@@ -22,6 +22,7 @@ def _windows(caller, lengths, kernel_size, dilation, padding, stride, dtype):
                              f"(image {lengths}, kernel_size {kernel}, dilation {dilation}, padding {padding})")
     if math.prod(kernel) * math.prod(counts) >= 2 ** 60:
         raise ValueError(f"{caller}: no memory holds {math.prod(counts)} windows of {kernel} pixels")
+    room((math.prod(kernel) * math.prod(counts),), dtype, caller)
     taps = [window_taps(*numbers, dtype) for numbers in zip(lengths, counts, kernel, dilation, padding, stride)]
     return dict(zip((2, 3), taps)), kernel, counts
 
