@@ -61,9 +61,10 @@ def test_what_is_said_of_the_convolutions():
 def test_a_busy_machine_is_noticed():
     about = {"processor": "P", "threads": 2, "cores": 2}
     most = {"fma_gflops": 100, "copy_gbs": 10}
-    assert len(table.machine_line(about, most, 0.3)) == 1 and "load average is 3.0" in table.machine_line(about, most, 3.0)[1]
+    assert len(table.machine_lines(about, most, 0.3)) == 1 and "load average is 3.0" in table.machine_lines(about, most, 3.0)[1]
     unsteady = measure.fill(measure.empty_row("s", "x"), {"ours_ms": [1.0, 1.0, 2.0, 3.0]})
     assert table.line(unsteady).split()[1].startswith("~") and "varied" in table.summary([unsteady])[0]
+    assert "was busy" in table.summary([unsteady], others=True)[1] and unsteady["least_ms"] == {"ours_ms": 1.0}
 
 
 def test_operations_are_counted():

@@ -87,7 +87,7 @@ def main(argv):
     if options.case and not any(part in case for part in options.case for case in known):
         raise Mistake(f"no case contains {' or '.join(options.case)}; there are: {', '.join(known)}")
     load, about, most = machine.load(), machine.describe(), ceiling.measure(options.quick)
-    print(*table.machine_line(about, most, load), "", sep="\n")
+    print(*table.machine_lines(about, most, load), "", sep="\n")
     rows = []
     for name in chosen:
         seconds = options.seconds if options.seconds is not None else 1.0 if name == "scaling" else 6.0
@@ -100,7 +100,7 @@ def main(argv):
             print(table.line(row), flush=True)
             rows.append({**row, "machine": about, "settings": said, "ceiling": most})
         print("", *suite(name).notes(mine), "", sep="\n")
-    print(*table.summary(rows), sep="\n")
+    print(*table.summary(rows, table.busy(about, load)), sep="\n")
     if path:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

@@ -83,6 +83,7 @@ def fill(row, times, flops=0, bytes=0, ceiling=None):
     """Put medians, spread, ratio, rate and share of the ceiling into a row; `times`: column → list of ms."""
     row.update({column: median(values) for column, values in times.items()})
     row["spread"] = max(map(spread, times.values()))
+    row["least_ms"] = {column: min(values) for column, values in times.items()}  # what a busy machine disturbs least
     row["ratio"] = ratio(row["ours_ms"], row["torch_ms"], row["torch_channels_last_ms"])
     for name, amount, most in (("gflops", flops, "fma_gflops"), ("gbs", bytes, "copy_gbs")):
         if amount:

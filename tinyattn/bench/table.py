@@ -36,17 +36,22 @@ def rate(row):
     return f"{row['gbs']:.1f} GB/s" if row.get("gbs") is not None else ""
 
 
-def machine_line(about, ceiling, load):
+def busy(about, load):
+    """Whether others seemed to be at work before we began: more than half of the processors were wanted."""
+    return load is not None and load > 0.5 * about["cores"]
+
+
+def machine_lines(about, ceiling, load):
     """The machine and its limits; with a warning where others are at work on it."""
     lines = [f"{about['processor']}, {about['threads']} of {about['cores']} threads; measured ceiling {ceiling['fma_gflops']:.0f} GFLOP/s of "
              f"multiply-adds, {ceiling['copy_gbs']:.1f} GB/s of copying"]
-    if load is not None and load > 0.5 * about["cores"]:
+    if busy(about, load):
         lines.append(f"note: the load average is {load:.1f} on {about['cores']} processors: others seem to be at work here, and times will vary")
     return lines
 
 
-def summary(rows):
-    """What is wrong with all rows together: unsteady times, ratios below their floors, errors."""
+def summary(rows, others=False):
+    """What is wrong with all rows together: unsteady times, ratios below their floors, errors. `others`: the machine was busy."""
     unsteady = [row for row in rows if row.get("spread", 0) > UNSTEADY]
     below = [row for row in rows if row["ratio"] is not None and row["floor"] is not None and row["ratio"] < row["floor"]]
     wrong = [row["case"] for row in rows if "error" in row]
@@ -56,6 +61,8 @@ def summary(rows):
     if unsteady:
         lines.append(f"note: the times of {len(unsteady)} of {len(rows)} rows varied by more than {UNSTEADY:.0%} (marked ~): "
                      "measure again on a quiet machine")
+    if others:
+        lines.append("note: the machine was busy when this began: steady times can be wrong then too, of short work by far")
     if wrong:
         lines.append(f"{len(wrong)} rows are errors: {', '.join(wrong)}")
     return lines
