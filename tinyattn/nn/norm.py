@@ -119,7 +119,7 @@ class LayerNorm(Module):
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         if not lengths:
             raise ValueError("LayerNorm: normalized_shape must name the length of at least one axis, got ()")
-        self.normalized_shape = tuple(whole(n, "LayerNorm", "normalized_shape") for n in lengths)
+        self.normalized_shape = tuple(whole(n, "LayerNorm", "normalized_shape", 0) for n in lengths)
         self.eps, self.elementwise_affine = real(eps, "LayerNorm", "eps"), elementwise_affine
         _scale_and_shift(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias,
                          checked_options("LayerNorm", device, dtype))
