@@ -69,7 +69,8 @@ class Dice:
         return x.requires_grad_(dtype in FLOATS and self.chance(0.85))
 
     def plain(self, shape, dtypes):
-        """One whose memory is in order: PyTorch's gradients of batch_norm are wrong where weight has other strides than 1."""
+        """One whose memory is in order: PyTorch's gradients of batch_norm are wrong where weight has other strides than 1, or axes of
+        length 1 have odd ones (its own result for a contiguous copy is another, and ours)."""
         return self.values(shape, dtypes[0]).requires_grad_(self.chance())
 
     def any(self, dtypes=FLOATS, low=0, high=4):
@@ -166,7 +167,7 @@ def reduction(dtypes=FLOATS, several=True, need=False, **choices):
 
 
 def spread(d):
-    x = d.any(high=5)
+    x = d.plain(d.shape(0, 5), (d.dtype(),))    # not expanded: the deviation of equal numbers is rounding, and its gradient anything
     options = d.options(keepdim=(True, False), **{d.pick("unbiased", "correction"): (0, 1)})
     dims = d.dims(x.ndim) or None               # of () PyTorch takes the variance of all, but the gradient of none
     if "unbiased" in options:
@@ -453,7 +454,7 @@ def batch_norm(d):
     c = shape[1]
     training = d.chance()
     stats = (None, None) if training and d.chance(0.3) else (d.values((c,), dtype[0]), d.values((c,), dtype[0]).abs() + 0.1)
-    return (d.tensor(shape, dtype), *stats), {"training": training} | d.options(
+    return (d.plain(shape, dtype), *stats), {"training": training} | d.options(
         weight=lambda: d.plain((c,), dtype), bias=lambda: d.tensor((c,), dtype), momentum=(0.1, 0.5, 0.0, 1.0), eps=(1e-5, 0.1))
 
 

@@ -26,6 +26,7 @@ CRUDE = [("PyTorch: IndexError: select()", "PyTorch stumbles over no channels, o
 SINGULAR = [("NaN in different places", "derivatives at poles, where each formula gives its own ∞ − ∞")]
 CORNERS = [("second gradient 0: differs by", "second derivatives at corners, which numbers with ties hit")]
 ON_PURPOSE = {
+    **dict.fromkeys(("max_pool1d", "max_pool2d"), [("nothing but padding", "PyTorch gives −∞, and the index of a pixel that is not there")]),
     "conv_transpose1d": EMPTY, "conv_transpose2d": EMPTY, "batch_norm": CRUDE, "instance_norm": CRUDE,
     "clamp": [("gradient", "where min and max are equal, PyTorch's gradient goes to neither")],
     "prelu": CORNERS, "smooth_l1_loss": CORNERS, "huber_loss": CORNERS, "norm": SINGULAR, "l1_loss": SINGULAR,
