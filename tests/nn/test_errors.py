@@ -120,7 +120,7 @@ CASES = [
     (lambda: nn.LayerNorm(()), ValueError, "normalized_shape must name the length of at least one axis"),
     (lambda: nn.Embedding(-1, 3), ValueError, "Embedding: num_embeddings must be at least 1, got -1"),
     (lambda: nn.Embedding(4, 3)(ta.tensor([4])), IndexError,
-     "embedding: index holds values from 4 to 4, expected 0 to 3"),
+     "embedding: input holds values from 4 to 4, expected 0 to 3"),
     (lambda: nn.Dropout(1.5), ValueError, "Dropout: p must be between 0 and 1, got 1.5"),
     (lambda: nn.CrossEntropyLoss(weight=[1.0, 2.0]), TypeError,
      "weight must be a Tensor or None, got list; wrap it with ta.tensor"),

@@ -31,7 +31,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     """
     if float_argument(weight, "embedding", "weight").ndim != 2:
         raise ValueError(f"embedding: weight has shape {weight.shape}, expected (num_embeddings, embedding_dim)")
-    index = index_argument(input, weight.shape[0], "embedding")
+    index = index_argument(input, weight.shape[0], "embedding", "input")
     flag(sparse, "embedding", "sparse")
     shape, index = index.shape, index.reshape(-1)
     padding_idx = padding_row(padding_idx, weight.shape[0], "embedding")
@@ -73,6 +73,6 @@ def one_hot(input, num_classes=-1):
                          "pass num_classes")
     automatic = whole(num_classes, "one_hot", "num_classes", -1) == -1
     count = int(input.data.max()) + 1 if automatic else whole(num_classes, "one_hot", "num_classes", 1)
-    index = index_argument(input, max(count, 0), "one_hot")
+    index = index_argument(input, max(count, 0), "one_hot", "input")
     room((*index.shape, count), np.int64, "one_hot")
     return Tensor(kernels.rung().one_hot(index.data.reshape(-1), count, np.dtype(np.int64)).reshape(index.shape + (count,)))

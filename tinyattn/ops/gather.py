@@ -48,13 +48,13 @@ class IndexAddFunction(Function):
         return IndexSelectFunction.apply(dy, index, dim=ctx.attributes["dim"])
 
 
-def index_argument(index, length, caller):
+def index_argument(index, length, caller, name="index"):
     """An int64 index Tensor with values in range, else a clear error."""
-    tensor_argument(index, caller, "index")
+    tensor_argument(index, caller, name)
     if index.dtype.kind not in "iu":
-        raise TypeError(f"{caller}: index must hold integers, got {index.dtype}")
+        raise TypeError(f"{caller}: {name} must hold integers, got {index.dtype}")
     if index.data.size and (int(index.data.min()) < 0 or int(index.data.max()) >= length):
-        raise IndexError(f"{caller}: index holds values from {int(index.data.min())} to {int(index.data.max())}, "
+        raise IndexError(f"{caller}: {name} holds values from {int(index.data.min())} to {int(index.data.max())}, "
                          f"expected 0 to {length - 1}")
     return cast(index, np.int64)
 
