@@ -16,20 +16,27 @@ def _number(path):
         return None
 
 
-def free():
-    """Bytes that are free for us, with a container's limit in mind; None where the system does not say."""
+def state():
+    """Bytes: "free" for us, free "swap" besides, and "total", with a container's limit in mind; None where the system does not say."""
     there = {}
     try:
         for line in pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             name, _, rest = line.partition(":")
             there[name] = int(rest.split()[0]) * 1024
     except (OSError, ValueError, IndexError):
-        return None
-    if "MemAvailable" not in there:
-        return None
-    left = there["MemAvailable"] + there.get("SwapFree", 0)
+        pass
+    found = {"free": there.get("MemAvailable"), "swap": there.get("SwapFree", 0), "total": there.get("MemTotal")}
     limit, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
-    return left if limit is None or used is None else min(left, max(limit - used, 0))
+    if limit is not None and (found["total"] is None or limit < found["total"]):
+        left = max(limit - (used or 0), 0)
+        found = {"free": left if found["free"] is None else min(found["free"], left), "swap": 0, "total": limit}
+    return found
+
+
+def free():
+    """Bytes that can still be had, swap included; None where the system does not say."""
+    found = state()
+    return None if found["free"] is None else found["free"] + found["swap"]
 
 
 def told(size):

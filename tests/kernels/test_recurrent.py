@@ -1,9 +1,9 @@
 """Recurrent kernels: a step by hand, slopes by finite differences, lengths, edges of tiles, and bits that do not depend on threads."""
 import math
 
-import numba
 import numpy as np
 import pytest
+from same_bits import same_bits
 
 from tinyattn import kernels
 
@@ -182,11 +182,4 @@ def test_bits_do_not_depend_on_the_threads(name):
             found += [results[0], *backward(k, name, states, weights, x, results, np.ones_like(results[0]), **options).values()]
         return found
 
-    before = numba.get_num_threads()
-    many = everything()
-    try:
-        numba.set_num_threads(1)
-        one = everything()
-    finally:
-        numba.set_num_threads(before)
-    assert before > 1 and all((a == b).all() for a, b in zip(many, one, strict=True))
+    same_bits(everything)

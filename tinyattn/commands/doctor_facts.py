@@ -35,15 +35,6 @@ def processor():
             "features": [key for key in _SHOWN_FEATURES if key in features]}
 
 
-def _number(path):
-    """The first number in a one-line file of the system, or None."""
-    try:
-        text = pathlib.Path(path).read_text(encoding="ascii").split()
-        return int(text[0])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def cores():
     """How many processors there are, this process may use, and a container's quota allows (None: no limit)."""
     quota = None
@@ -83,19 +74,9 @@ def data():
 
 
 def memory():
-    """Bytes of memory that are free for us and in all (None: unknown), with a container's limit in mind."""
-    there = {}
-    try:
-        for line in pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            name, _, rest = line.partition(":")
-            there[name] = int(rest.split()[0]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    free, total = there.get("MemAvailable"), there.get("MemTotal")
-    limit, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
-    if limit is not None and (total is None or limit < total):
-        total, free = limit, max(0, min(free if free is not None else limit, limit - (used or 0)))
-    return {"free": free, "total": total}
+    """Bytes of memory that are free for us and in all (None: unknown)."""
+    from ..kernels.memory import state
+    return {name: value for name, value in state().items() if name != "swap"}
 
 
 def disk():
@@ -131,7 +112,7 @@ def probe(patience=PATIENCE):
 def gather():
     """All of it: section → facts; a section that could not be found out is {"error": …}."""
     found = {"environment": {name: os.environ[name] for name in VARIABLES if name in os.environ}}
-    for section in (versions, processor, cores, cache, data, memory, disk, probe):
+    for section in (versions, processor, cores, probe, cache, data, memory, disk):     # what the probe compiles lies in the cache
         try:
             found[section.__name__] = section()
         except Exception as error:  # the doctor reports, whatever it meets
