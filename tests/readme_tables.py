@@ -26,7 +26,8 @@ def steps_table(rows):
     machine = rows[0]["machine"]
     lines = [f"A training step (forward, loss, backward, AdamW) in milliseconds, medians of turns taken in one process, on "
              f"{machine['threads']} threads of an {machine['processor']} ({machine['system']}, Python {machine['python']}, "
-             f"NumPy {machine['numpy']}, Numba {machine['numba']}, PyTorch {machine['torch']}):", "",
+             f"NumPy {machine['numpy']}, Numba {machine['numba']}, PyTorch {machine['torch']}), which multiplies and adds at "
+             f"{rows[0]['ceiling']['fma_gflops']:.0f} GFLOP/s at most:", "",
              "| model | TinyAttn | PyTorch | PyTorch channels_last | faster than the better by |", "|---|---:|---:|---:|---:|"]
     for row in rows:
         lines.append(f"| {row['case']} | {row['ours_ms']:.1f} | {row['torch_ms']:.1f} | {row['torch_channels_last_ms']:.1f} | "
