@@ -28,7 +28,7 @@ def steps_table(rows):
              f"{machine['threads']} threads of an {machine['processor']} ({machine['system']}, Python {machine['python']}, "
              f"NumPy {machine['numpy']}, Numba {machine['numba']}, PyTorch {machine['torch']}), which multiplies and adds at "
              f"{rows[0]['ceiling']['fma_gflops']:.0f} GFLOP/s at most:", "",
-             "| model | TinyAttn | PyTorch | PyTorch channels_last | faster than the better by |", "|---|---:|---:|---:|---:|"]
+             "| model | TinyAttn | PyTorch | PyTorch channels_last | better of PyTorch's / ours |", "|---|---:|---:|---:|---:|"]
     for row in rows:
         lines.append(f"| {row['case']} | {row['ours_ms']:.1f} | {row['torch_ms']:.1f} | {row['torch_channels_last_ms']:.1f} | "
                      f"{row['ratio']:.2f} × |")
