@@ -559,6 +559,79 @@ def pad(d):
     return (x, tuple(d.number(-1, 4) for _ in range(2 * last))), {"mode": mode}
 
 
+def interpolate(d):
+    dims = d.number(1, 3)
+    mode = d.pick("nearest", "nearest-exact", "area", ("linear", "bilinear", "trilinear")[dims - 1], *["bicubic"] * (dims == 2))
+    x = d.tensor(tuple(d.number(1, 3) for _ in range(2)) + tuple(d.number(1, 6) for _ in range(dims)), (torch.float64,))
+    size = d.one_or_more(dims, 1, 9)
+    factor = d.pick(2, 1.5, 0.5, 3.0, 0.7) if d.chance() else tuple(d.pick(2.0, 1.3, 0.6, 1.0) for _ in range(dims))
+    if mode.startswith("nearest"):                    # of others, PyTorch's gradient goes to pixels that its forward did not read
+        factor = d.pick(1, 2, 3.0)
+    options = {"mode": mode, **({"size": size} if d.chance() else {"scale_factor": factor})}
+    if "linear" in mode or mode == "bicubic":
+        options |= d.options(align_corners=(True, False))
+    if "scale_factor" in options and not options.get("align_corners"):
+        options |= d.options(recompute_scale_factor=(True, False))
+    if mode.startswith("nearest") and dims == 2:      # PyTorch's ways differ from one another in 4-D float64
+        x = x.detach().float().requires_grad_(x.requires_grad)
+    return (x,), options
+
+
+def grid_sample(d):
+    dims = d.pick(2, 2, 3)
+    n, c, t = d.number(1, 2), d.number(1, 3), (d.dtype(),)
+    x = d.tensor((n, c, *(d.number(1, 5) for _ in range(dims))), t)
+    grid = d.tensor((n, *(d.number(1, 4) for _ in range(dims)), dims), t)
+    return (x, grid), {"align_corners": d.chance(), "mode": d.pick("bilinear", "nearest", *["bicubic"] * (dims == 2)),
+                       "padding_mode": d.pick("zeros", "border", "reflection")}
+
+
+def affine_grid(d):
+    dims, n = d.pick(2, 3), d.number(1, 3)
+    return (d.tensor((n, dims, dims + 1)), (n, d.number(1, 3), *(d.number(1, 4) for _ in range(dims)))), {"align_corners": d.chance()}
+
+
+def windows(d):
+    """How unfold and fold cut an image, and the image's size."""
+    kernel, size = tuple(d.number(1, 3) for _ in range(2)), tuple(d.number(1, 7) for _ in range(2))
+    return size, kernel, d.options(dilation=lambda: d.one_or_more(2, 1, 2), padding=lambda: d.one_or_more(2, 0, 2), stride=lambda: d.one_or_more(2, 1, 3))
+
+
+def unfold(d):
+    size, kernel, options = windows(d)
+    return (d.tensor((*(d.number(1, 3) for _ in range(d.number(1, 2))), *size)), kernel), options
+
+
+def fold(d):
+    size, kernel, options = windows(d)
+    channels = d.number(1, 2)
+    try:
+        columns = TF.unfold(torch.zeros(1, channels, *size), kernel, **options).shape[1:]
+    except RuntimeError:                              # no window fits: a bad call
+        columns = (channels * math.prod(kernel), 1)
+    return (d.tensor((*(d.number(1, 2) for _ in range(d.number(0, 1))), *columns)), size, kernel), options
+
+
+def setitem(d):
+    (x, key), _ = getitem(d)
+    x = x if x.dtype in FLOATS else x.double()
+    try:
+        place = tuple(x[key].shape)
+    except Exception:                                 # an index that does not fit: a bad call
+        place = ()
+    if any(isinstance(i, torch.Tensor) and i.dtype != torch.bool for i in (key if isinstance(key, tuple) else (key,))):
+        place = (1,) * len(place)                     # of two values for one place either may stay: one value for all
+    return (x, key, d.pick(0, 2.5) if d.chance(0.2) else d.tensor(d.like(place), (x.dtype,))), {}
+
+
+def in_place(d):
+    shape = d.shape()
+    how = d.pick("add_", "sub_", "mul_", "div_", "fill_", "copy_", "clamp_")
+    x = d.tensor(shape, NUMBERS)
+    other = d.pick(2, -1, 3) if how in ("fill_", "clamp_") or how != "copy_" and d.chance(0.3) else d.tensor(d.like(shape), (x.dtype,))
+    return (x, how, other), {}
+
+
 def creation(*arguments):
     def draw(d):
         return tuple(a(d) if callable(a) else a for a in arguments), d.options(dtype=(torch.float32, torch.float64, torch.int64))
@@ -617,7 +690,8 @@ GENERATORS = {
     "binary_cross_entropy_with_logits": pairwise(True, weight=(1,), pos_weight=(1,)), "binary_cross_entropy": pairwise(True, True, weight=(1,)),
     "kl_div": pairwise(False, True, log_target=(True, False)), "embedding": embedding, "one_hot": one_hot, "scaled_dot_product_attention": attention,
     "cosine_similarity": lambda d: (lambda s, t: ((d.tensor(s, t), d.tensor(d.like(s), t)), {"dim": d.dim(len(s))}))(d.shape(1, 4), (d.dtype(),)),
-    "normalize": normalize, "pad": pad,
+    "normalize": normalize, "pad": pad, "interpolate": interpolate, "grid_sample": grid_sample, "affine_grid": affine_grid,
+    "unfold": unfold, "fold": fold, "setitem": setitem, "in_place": in_place,
     **dict.fromkeys("zeros ones".split(), sizes), "full": lambda d: ((d.shape(), d.pick(1, 2.5, True, -3)), d.options(dtype=(torch.float64, torch.int64))),
     "arange": arange, "eye": lambda d: (tuple(d.length() for _ in range(d.number(1, 2))), d.options(dtype=(torch.float64, torch.int64))),
     "linspace": lambda d: ((d.number(-5, 5), d.number(-50, 50) / 7, d.length()), d.options(dtype=(torch.float64, torch.float32))),
@@ -626,10 +700,20 @@ GENERATORS = {
 }
 
 
+def _written(x, key, value):
+    y = x * 1
+    y[key] = value
+    return y
+
+
+CALLS = {"getitem": lambda x, key: x[key], "setitem": _written, "in_place": lambda x, how, other: getattr(x * 1, how)(other)}
+"""What is no function, on either library's tensors."""
+
+
 def their_function(name):
     """PyTorch's function of that name."""
-    if name == "getitem":
-        return lambda x, key: x[key]
+    if name in CALLS:
+        return CALLS[name]
     for room in (TF, torch, torch.Tensor):
         if hasattr(room, name):
             return getattr(room, name)
