@@ -475,7 +475,10 @@ def layer_norm(d):
 def group_norm(d):
     groups, dtype = d.number(1, 3), (d.dtype(),)
     c = groups * d.number(1, 3)
-    return (d.tensor((d.length(), c, *d.shape(0, 3, 1)), dtype), groups), d.options(
+    x = d.tensor((d.length(), c, *(max(n, 1) for n in d.shape(0, 3, 1))), dtype)
+    if not x.is_contiguous():
+        x.requires_grad_()                            # PyTorch 2.13 ends the process where only weight wants a gradient here
+    return (x, groups), d.options(
         weight=lambda: d.tensor((c,), dtype), bias=lambda: d.tensor((c,), dtype), eps=(1e-5, 0.1))
 
 

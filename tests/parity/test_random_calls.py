@@ -31,7 +31,6 @@ ON_PURPOSE = {
     "clamp": [("gradient", "where min and max are equal, PyTorch's gradient goes to neither")],
     "prelu": CORNERS, "smooth_l1_loss": CORNERS, "huber_loss": CORNERS, "norm": SINGULAR, "l1_loss": SINGULAR,
     "std": [("e+1", "derivatives of the deviation of equal numbers")], "pad": [("leaves nothing of", "PyTorch gives an image without a pixel")],
-    "group_norm": [("gradient 1: NaN", "of no pixels PyTorch's gradient for weight is NaN")],
     "hardsigmoid": [("e-08 of the largest", "PyTorch's 1/6 is a float32 there, also in float64")],
     "logsumexp": [("doesn't match the broadcast shape [1", "PyTorch takes dim=() for all axes, but not for every input")],
     "setitem": [("is out of range", "PyTorch does not look at an index where nothing can be written")],

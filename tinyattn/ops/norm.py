@@ -135,16 +135,16 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
             real(momentum, "batch_norm", "momentum")
     elif running_mean is None and x.data.size:
         raise ValueError("batch_norm: without training=True it needs running_mean and running_var")
+    count = x.shape[0] * math.prod(x.shape[2:])                      # of values in a channel
+    if training and count == 1:
+        raise ValueError(f"batch_norm: training needs more than one value a channel, got input {x.shape}; use a larger batch "
+                         "or model.eval()")
     if x.shape[1] == 0:
         return x.clone()
     if not training or not x.data.size:
         if running_mean is None:
             running_mean, running_var = zeros(x.shape[1], dtype=x.dtype), ones(x.shape[1], dtype=x.dtype)
         return BatchNormInferenceFunction.apply(x, running_mean, running_var, weight, bias, eps=eps, relu=relu)
-    count = x.data.size // x.shape[1]
-    if count < 2:
-        raise ValueError(f"batch_norm: training needs more than one value a channel, got input {x.shape}; use a larger batch "
-                         "or model.eval()")
     y, mean, var = BatchNormFunction.apply(x, weight, bias, eps=eps, relu=relu)
     if running_mean is not None:
         _move(running_mean, mean.data, momentum)
@@ -253,7 +253,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     if x.ndim < 3 or math.prod(x.shape[2:]) == 1:
         raise ValueError(f"{caller}: input has shape {x.shape}, expected (N, C, …) with more than one value a channel")
-    y = group_norm(x, x.shape[1], weight, bias, eps)
+    y = group_norm(x, x.shape[1], weight, bias, eps) if x.shape[1] else x.clone()
     if running_mean is not None or running_var is not None:
         same_dtype(caller, input=x, running_mean=running_mean, running_var=running_var)
         real(momentum, caller, "momentum")
