@@ -559,7 +559,8 @@ def pad(d):
         return (x, tuple(d.number(-2, 3) for _ in range(2 * d.number(0, x.ndim)))), d.options(value=(0.0, 1.5, -2)) | d.options(mode=("constant",))
     last = d.number(1, 3)
     x = d.tensor(tuple(d.number(1, 6) for _ in range(last + d.number(1, 2))), FLOATS)
-    return (x, tuple(d.number(-1, 4) for _ in range(2 * last))), {"mode": mode}
+    least = 0 if mode == "circular" else -1           # where more is added than a cut leaves, PyTorch shows memory that nothing was written to
+    return (x, tuple(d.number(least, 4) for _ in range(2 * last))), {"mode": mode}
 
 
 def interpolate(d):
@@ -567,9 +568,9 @@ def interpolate(d):
     mode = d.pick("nearest", "nearest-exact", "area", ("linear", "bilinear", "trilinear")[dims - 1], *["bicubic"] * (dims == 2))
     x = d.tensor(tuple(d.number(1, 3) for _ in range(2)) + tuple(d.number(1, 6) for _ in range(dims)), (torch.float64,))
     size = d.one_or_more(dims, 1, 9)
-    factor = d.pick(2, 1.5, 0.5, 3.0, 0.7) if d.chance() else tuple(d.pick(2.0, 1.3, 0.6, 1.0) for _ in range(dims))
-    if mode.startswith("nearest"):                    # of others, PyTorch's gradient goes to pixels that its forward did not read
-        factor = d.pick(1, 2, 3.0)
+    factor = d.pick(2, 1.5, 0.5, 3.0, 0.7) if d.chance() else tuple(d.pick(2.0, 1.5, 0.6, 1.0) for _ in range(dims))
+    if mode.startswith("nearest"):                    # of others (and of bicubic where the size stays), PyTorch's gradient goes to
+        factor = d.pick(1, 2, 3.0)                    # pixels that its forward did not read
     options = {"mode": mode, **({"size": size} if d.chance() else {"scale_factor": factor})}
     if "linear" in mode or mode == "bicubic":
         options |= d.options(align_corners=(True, False))

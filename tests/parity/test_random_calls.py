@@ -33,7 +33,7 @@ ON_PURPOSE = {
     "std": [("e+1", "derivatives of the deviation of equal numbers")], "pad": [("leaves nothing of", "PyTorch gives an image without a pixel")],
     "hardsigmoid": [("e-08 of the largest", "PyTorch's 1/6 is a float32 there, also in float64")],
     "logsumexp": [("doesn't match the broadcast shape [1", "PyTorch takes dim=() for all axes, but not for every input")],
-    "setitem": [("is out of range", "PyTorch does not look at an index where nothing can be written")],
+    **dict.fromkeys(("setitem", "getitem"), [("is out of range", "PyTorch does not look at an index where nothing can be picked")]),
     "in_place": SINGULAR, "div": SINGULAR, "pow": SINGULAR, "cosine_similarity": SINGULAR, "normalize": SINGULAR,
 }
 """name → [(part of what is found, reason)]: differences that are meant."""

@@ -144,7 +144,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         if weight is not None:
             t = t * weight.reshape((-1,) + (1,) * (x.ndim - 1 - dim))
         losses = neg((t * log_softmax(x, dim)).sum(dim))
-        return losses.sum() / max(losses.data.size, 1) if reduction == "mean" else _reduced(losses, reduction)
+        return losses.sum() / losses.data.size if reduction == "mean" else _reduced(losses, reduction)     # of nothing: NaN
     labels = _labels(x, target, ignore_index, caller)
     rows, flat = _classes_last(x, labels, caller)
     losses = CrossEntropyFunction.apply(rows, flat, weight, ignore_index=int(ignore_index),
