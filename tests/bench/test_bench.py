@@ -1,11 +1,12 @@
 """The benchmark: arithmetic of times, comparison before timing, every suite from end to end, and mistakes answered in one line."""
 import json
+import sys
 import types
 
 import numpy as np
 import pytest
 
-from tinyattn.bench import ceiling, cold, kernels, measure, table, timing
+from tinyattn.bench import ceiling, cold, kernels, measure, memory, table, timing
 from tinyattn.bench.measure import Case, Disagreement, Settings
 from tinyattn.cli import main
 
@@ -164,6 +165,21 @@ def test_cold(tmp_path, capsys):
     status, rows = bench(tmp_path, "--suite", "cold")
     check(rows, "cold", against=False)
     assert status == 0 and [row["case"] for row in rows] == list(cold.CASES[:2]) and "s wanted" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc")
+def test_growth_is_of_the_peak():
+    held = []
+    found = memory.growth(lambda: np.ones(5 << 20), warm=lambda: held.append(np.ones(9 << 20)))  # 40 MiB five times, not at once; 72 before
+    assert 39 * memory.MIB < found < 60 * memory.MIB
+    assert 199 * memory.MIB < memory.growth(lambda: held.append(np.ones(5 << 20)), warm=lambda: None) < 230 * memory.MIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc")
+def test_memory(tmp_path, capsys):
+    status, (row,) = bench(tmp_path, "--suite", "memory", "--case", "attention_cnn cbam")
+    assert status == 0 and row["suite"] == "memory" and row["ours_ms"] is row["ratio"] is row["torch_mb"] is None and 0 <= row["ours_mb"] < 500
+    assert f"{row['ours_mb']:.2f}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options, words", [

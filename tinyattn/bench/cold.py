@@ -49,7 +49,7 @@ def names():
     return list(CASES)
 
 
-def _environment(cache=None):
+def environment(cache=None):
     """The environment of a process: this checkout or installation first, and another cache if one is named."""
     root = str(pathlib.Path(__file__).resolve().parents[2])
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
@@ -62,7 +62,7 @@ def _environment(cache=None):
 def seconds_of(*arguments, cache=None):
     """Seconds of a whole Python process. Raises RuntimeError with what it said last where it fails."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], env=_environment(cache), capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], env=environment(cache), capture_output=True, text=True)
     took = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(f"a process failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
@@ -74,7 +74,7 @@ def until_first_step(code, cache=None):
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         arguments = [sys.executable, "-c", code, folder, str(pathlib.Path(__file__).with_name("torch_models.py"))]
-        process = subprocess.Popen(arguments, env=_environment(cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(arguments, env=environment(cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = process.stdout.readline()
         took = time.perf_counter() - began
         _, said = process.communicate()

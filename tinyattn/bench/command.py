@@ -14,6 +14,7 @@ SUITES = {
     "kernels": "operations, forward and backward",
     "odd": "operations on shapes that nothing was made for",
     "steps": "training steps of the models",
+    "memory": "growth of a process's peak memory in those training steps",
     "scaling": "how throughput grows with batch, channels, image size, tokens, threads",
     "cold": "import, first training step, warmup",
 }

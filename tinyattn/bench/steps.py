@@ -42,7 +42,8 @@ def _data(name, channels, size, batch):
     return rng.standard_normal((batch, channels, size, size), np.float32), rng.integers(0, 10, batch)
 
 
-def _ours(model, x, labels):
+def our_step(model, x, labels):
+    """A function that takes one training step of our `model` on these images and labels, and gives its loss."""
     optimizer = ta.optim.AdamW(model.parameters(), lr=1e-3)
     images, target = ta.tensor(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)), ta.tensor(labels)
 
@@ -55,7 +56,8 @@ def _ours(model, x, labels):
     return step
 
 
-def _torch(model, x, labels, channels_last):
+def torch_step(model, x, labels, channels_last):
+    """The same of a model of PyTorch's, in one of its layouts."""
     import torch
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = model.to(memory_format=layout)
@@ -117,9 +119,9 @@ def _measure(row, name, attention, channels, size, batch, settings):
     steps, flops = {}, 6 * summary(model, x.shape).multiply_adds  # a product forward, two backward
     if settings.against == "torch":
         row["relative_error"] = _agree(model, _twin(name, options, model), x)
-        steps["torch_ms"] = _torch(_twin(name, options, model), x, labels, False)
-        steps["torch_channels_last_ms"] = _torch(_twin(name, options, model), x, labels, True)
-    steps["ours_ms"] = _ours(model, x, labels)
+        steps["torch_ms"] = torch_step(_twin(name, options, model), x, labels, False)
+        steps["torch_channels_last_ms"] = torch_step(_twin(name, options, model), x, labels, True)
+    steps["ours_ms"] = our_step(model, x, labels)
     fill(row, settings.turns(steps), flops=flops, ceiling=settings.ceiling)
 
 

@@ -16,7 +16,8 @@ def line(row):
     name = f"{row['case']:<{_COLUMNS[0][1]}}"
     if "error" in row:
         return f"{name} ERROR: {row['error']}"
-    cells = [number(row[key]) for key in ("ours_ms", "torch_ms", "torch_channels_last_ms")]
+    unit = row.get("unit", "ms")
+    cells = [number(row[f"{side}_{unit}"]) for side in ("ours", "torch", "torch_channels_last")]
     cells[0] = ("~" if row.get("spread", 0) > UNSTEADY else "") + cells[0]
     cells += [rate(row), "-" if row.get("share") is None else f"{row['share']:.0%}", number(row["ratio"])]
     below = row["ratio"] is not None and row["floor"] is not None and row["ratio"] < row["floor"]
