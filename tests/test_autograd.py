@@ -72,6 +72,44 @@ def test_gradients_add_up_over_sweeps_and_are_copies():
     assert x.grad.tolist() == [4.0, 4.0] and y.grad.tolist() == [1.0, 1.0]
 
 
+def test_a_gradient_is_taken_over_only_from_nobody():
+    """`.grad` is the very array that a backward made, unless anybody else can see its memory; and it lies as its leaf lies."""
+    def swept(keep=lambda g: None, make=lambda dy: dy * 2.0, shape=(2, 3, 4, 5), last=False):
+        class Given(ta.Function):
+            def forward(ctx, x):
+                return x * 1
+
+            def backward(ctx, dy):
+                g = make(dy)
+                address.append(g.data.__array_interface__["data"][0])
+                return g
+
+        address, x = [], np.zeros(shape)
+        x = ta.tensor(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if last else x, requires_grad=True)
+        if keep is not None:
+            x.register_hook(keep)
+        Given.apply(x).backward(ta.tensor(np.ones(shape)))
+        assert (x.grad.data == 2).all() and x.grad.data.strides == x.data.strides
+        return x.grad.data.__array_interface__["data"][0] == address[0]
+
+    def channels_last(dy):
+        return ta.tensor(np.full((2, 4, 5, 3), 2.0)).permute(0, 3, 1, 2)
+
+    kept, twos = [], ta.tensor(np.full((2, 3, 4, 5), 2.0))
+    assert swept() and swept(keep=None)
+    assert swept(make=lambda dy: (dy * 2.0).reshape(-1).reshape(2, 3, 4, 5))             # views of views, which nobody else knows
+    assert swept(make=channels_last, last=True) and not swept(make=channels_last) and not swept(last=True)
+    assert not swept(kept.append)
+    assert not swept(lambda g: kept.append(g.data))
+    assert not swept(lambda g: kept.append(g.data[:1]))
+    assert not swept(lambda g: kept.append(g.reshape(-1).detach()))
+    assert not swept(make=lambda dy: twos) and not swept(make=lambda dy: ta.Tensor(twos.data))
+    assert not swept(make=lambda dy: twos.reshape(-1).reshape(2, 3, 4, 5))
+    assert not swept(make=lambda dy: ta.Tensor(np.full((2, 3, 4, 10), 2.0)).split(5, 3)[0])      # strided, part of more
+    assert not swept(make=lambda dy: ta.Tensor(np.full(1, 2.0)).expand(2, 3, 4, 5))
+    assert not swept(make=lambda dy: ta.Tensor(np.frombuffer(bytearray(np.full(120, 2.0))).reshape(2, 3, 4, 5)))
+
+
 def test_gradient_argument_and_vector_output():
     x = leaf(1.0, 2.0)
     (x * x).backward(ta.tensor(np.array([10.0, 100.0])))

@@ -6,6 +6,7 @@ gradients each node will get, runs those that have got all, and frees what they 
 itself: a chain of 100,000 operations is deeper than Python's recursion allows.
 """
 from . import kernels
+from .arrival import call_hooks, settle
 from .grad_mode import mode
 from .tensor import FLOATS, Tensor
 
@@ -48,18 +49,6 @@ def _leading_to(wanted, nodes):
 
 def _add(total, gradient):
     return gradient if total is None else total + gradient
-
-
-def call_hooks(hooks, gradient):
-    """The gradient as the hooks leave it: each may replace it by one of the same shape."""
-    for hook in list(hooks.values()):
-        changed = hook(gradient)
-        if changed is not None:
-            if not isinstance(changed, Tensor) or changed.shape != gradient.shape:
-                raise TypeError(f"hook: a gradient of shape {gradient.shape} can only be replaced by a Tensor of that shape, "
-                                f"got {changed.shape if isinstance(changed, Tensor) else type(changed).__name__}")
-            gradient = changed
-    return gradient
 
 
 def _incoming(node, slots):
@@ -172,21 +161,8 @@ def sweep(roots, gradients, retain_graph=False, create_graph=False, inputs=None)
                     if uses[edge[0]] == 0:
                         ready.append(edge[0])
             results = None
-        for leaf, gradient in leaves.values():
-            gradient = call_hooks(leaf._hooks, gradient) if leaf._hooks else gradient
-            if wanted is None:
-                _accumulate(leaf, gradient, create_graph)
-            else:
-                wanted[id(leaf), 0] = gradient
+        for leaf, gradient in settle(leaves, wanted is None, create_graph):
+            wanted[id(leaf), 0] = gradient
     finally:
         mode.recording = before
     return None if inputs is None else [wanted[id(source), index] for source, index in edges]
-
-
-def _accumulate(leaf, gradient, create_graph):
-    if leaf.grad is not None:
-        leaf.grad = leaf.grad + gradient
-    elif create_graph:
-        leaf.grad = gradient
-    else:  # a copy of its own: `a + b` hands one array to both
-        leaf.grad = Tensor(kernels.rung().copy(gradient.data))

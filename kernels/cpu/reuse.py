@@ -23,6 +23,7 @@ ALIGNMENT = 64  # a cache line, and the widest vector
 class _Owner:
     """Owns one block as long as an array does, and tells NumPy where it lies and how to read it."""
     __slots__ = ("block", "give", "__array_interface__", "__weakref__")
+    of_one_array = True  # nobody else knows the memory: `tinyattn.arrival` asks it
 
     def __init__(self, block, give, shape, dtype):
         self.block, self.give = block, give
