@@ -1,4 +1,5 @@
 """Compiled code is kept between processes, is never stale, and may be shared by processes that start together."""
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -27,8 +28,8 @@ def checkout(tmp_path):
     environment = {**os.environ, "TINYATTN_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)
 
-    def start():
-        return subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, text=True,
+    def start(program=PROGRAM):
+        return subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     return tmp_path, start
@@ -52,6 +53,77 @@ def test_found_again_and_never_stale(checkout):
     source.write_text(head + "def sigmoid_(x):\n    return x + like(7, x)\n\n\ndef _before(x):" + body, encoding="utf-8")
     value, compiled = _result(start())
     assert value == pytest.approx(7.0) and compiled > 0, "an edited kernel must not give the old result"
+
+
+PROBE = """
+import numpy as np
+from .jit import part
+{imports}
+
+@part
+def _body(t, y):
+    y[t] = {total}
+
+
+def total():
+    from .launch import launch
+    y = np.zeros(1)
+    launch(_body, 1, y)
+    return y[0]
+"""
+HELPER = """
+from {jit} import part
+
+
+@part
+def cache_helper():
+    return 1
+"""
+FILES = {"simd": ".jit", "launch": ".jit", "conv/direct": "..jit", "recurrent/steps": "..jit"}
+
+
+def test_never_stale_whichever_file_is_edited(checkout):
+    """One compiled loop with a helper in each of these files, and one helper after the other is edited."""
+    folder, start = checkout
+    cpu = folder / "kernels" / "cpu"
+    modules = {name: name.replace("/", ".") for name in FILES}
+    (cpu / "probe.py").write_text(PROBE.format(
+        imports="\n".join(f"from .{module} import cache_helper as _{i}" for i, module in enumerate(modules.values())),
+        total=" + ".join(f"_{i}()" for i in range(len(modules)))), encoding="utf-8")
+    for name, jit in FILES.items():
+        with open(cpu / f"{name}.py", "a", encoding="utf-8") as file:
+            file.write(HELPER.format(jit=jit))
+    program = "from tinyattn import kernels; cpu = kernels.rung('cpu'); from tinyattn.kernels.cpu import probe; from tinyattn.kernels.cpu import " \
+              "compiling; compiling.watch(); print(probe.total(), compiling.count())"
+    value, compiled = _result(start(program))
+    assert value == 4 and compiled > 0 and _result(start(program)) == (4, 0)
+    for edits, name in enumerate(FILES, 1):
+        source = cpu / f"{name}.py"
+        times = source.stat()
+        source.write_text(source.read_text(encoding="utf-8").replace("return 1\n", "return 9\n"), encoding="utf-8")
+        os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))  # nor does a time that stood still deceive
+        assert _result(start(program))[0] == 4 + 8 * edits, f"an edit of {name}.py was not seen"
+
+
+def test_every_source_file_counts(checkout):
+    """The name of the folder: another one after any edit, new file, lost file or other name."""
+    folder, _ = checkout
+    spec = importlib.util.spec_from_file_location("cache_of_the_copy", folder / "kernels" / "cpu" / "cache.py")
+    cache = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cache)
+    now = cache._source_hash()
+    files = sorted((folder / "kernels").rglob("*.py"))
+    assert len(files) > 50
+    for path in files:
+        before = path.read_bytes()
+        path.write_bytes(before + b"#")
+        assert cache._source_hash() != now, path
+        path.write_bytes(before)
+    assert cache._source_hash() == now
+    last = files[-1].rename(files[-1].with_name("other.py"))
+    assert cache._source_hash() != now
+    last.unlink()
+    assert cache._source_hash() != now
 
 
 def test_processes_that_start_together(checkout):
