@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinyattn import kernels
-from tinyattn.kernels.cpu.conv import depthwise, direct, planes, weight_grad
+from tinyattn.kernels.cpu.conv import depthwise, direct, planes, weight_grad, winograd
 
 #         N   H   W   C   K   R  S  stride  padding dilation groups
 CASES = {
@@ -42,6 +42,10 @@ CASES = {
     "few channels, far padding": (1, 3, 4, 2, 1, 3, 3, (1, 1), (4, 4), (1, 1), 1),
     "along one axis": (4, 1, 40, 1, 1, 1, 5, (1, 1), (0, 2), (1, 1), 1),
     "many images": (37, 4, 5, 3, 8, 3, 3, (1, 1), (1, 1), (1, 1), 1),
+    "winograd": (13, 14, 14, 16, 32, 3, 3, (1, 1), (1, 1), (1, 1), 1),
+    "winograd, wide": (24, 8, 8, 64, 48, 3, 3, (1, 1), (1, 1), (1, 1), 1),
+    "winograd, ragged": (11, 13, 10, 48, 16, 3, 3, (1, 1), (2, 0), (1, 1), 1),
+    "winograd, far padding": (20, 5, 6, 32, 32, 3, 3, (1, 1), (3, 4), (1, 1), 1),
     "bands of rows": (1, 64, 60, 16, 4, 3, 3, (1, 1), (1, 1), (1, 1), 1),
 }
 PLAIN_TOO = ("ragged everywhere", "groups", "stride and dilation", "depthwise", "padding beyond the filter")
@@ -76,6 +80,14 @@ def oracle(x, w, b, stride, padding, dilation, groups, dy=None):
     return y, dbig[:, ph:ph + H, pw:pw + W], dw, dy.sum(axis=(0, 1, 2))
 
 
+def widened(sums):
+    """The greatest of `sums` within one tile and its neighbours: what a Winograd tile computes with, and rounds by."""
+    for axis in (1, 2):
+        sums = np.max([np.roll(np.pad(sums, [(0, 0)] * axis + [(6, 6)] + [(0, 0)] * (3 - axis)), shift, axis)
+                       for shift in range(-5, 6)], axis=0).take(range(6, 6 + sums.shape[axis]), axis)
+    return sums
+
+
 _known = {}
 
 
@@ -86,6 +98,8 @@ def expected(name, dtype):
         dy = np.random.default_rng(1).standard_normal(oracle(x, w, b, *attributes)[0].shape).astype(dtype)
         results = oracle(x, w, b, *attributes, dy)
         sums = oracle(np.abs(x), np.abs(w), np.abs(b), *attributes, np.abs(dy))
+        if name.startswith("winograd"):
+            sums = (*map(widened, sums[:2]), *sums[2:])
         _known[name, dtype] = x, w, b, dy, attributes, results, [8 * np.finfo(dtype).eps * s for s in sums]
     return _known[name, dtype]
 
@@ -181,7 +195,16 @@ def test_the_cases_enter_every_path(monkeypatch):
         yield "weights", ("by rows" if by_rows else "by runs") if few else ("copied dy" if dy_size else "dy in place")
         yield "weights", "images together" if together > 1 else "one at a time"
 
+    def of_winograd(body, given, jobs):
+        K, lanes = given[6], direct.lanes_of(np.dtype(np.float32))
+        if body == "_one_chunk":
+            for panel in ["wide"] * int(K > lanes) + ["narrow"] * int(K // lanes % 2):
+                yield "winograd", "tall" if given[13] else "short", panel
+        else:
+            yield "winograd", "one slice" if given[9] == K else "slices"
+
     spy(direct, of_direct)
+    spy(winograd, of_winograd)
     spy(weight_grad, of_weights)
     spy(planes, lambda body, given, jobs: [("planes", "one" if given[6] == 1 else "some", given[3] > 1)])
     spy(depthwise, lambda body, given, jobs: [("depthwise", body)])
@@ -194,12 +217,14 @@ def test_the_cases_enter_every_path(monkeypatch):
                                         "one at a time")}
     wanted |= {("planes", "one", True), ("planes", "one", False)}
     wanted |= {("planes", "some", False)} if planes.suits(2, 9, (1, 1), 1, np.dtype(np.float32)) else set()  # not with short vectors
+    wanted |= {("winograd", *p) for p in itertools.product(("tall", "short"), ("wide", "narrow"))}
+    wanted |= {("winograd", p) for p in ("one slice", "slices")}
     wanted |= {("depthwise", "_one_band"), ("depthwise", "_one_block")}
     assert wanted <= seen, f"no case enters {wanted - seen}"
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
-@pytest.mark.parametrize("case", [(37, 12, 12, 16, 32, 3, 1), (19, 14, 14, 2, 1, 7, 1), (21, 9, 9, 24, 24, 3, 24)])
+@pytest.mark.parametrize("case", [(37, 12, 12, 16, 32, 3, 1), (37, 12, 12, 17, 32, 3, 1), (19, 14, 14, 2, 1, 7, 1), (21, 9, 9, 24, 24, 3, 24)])
 def test_same_bits_with_any_number_of_threads(case):
     N, H, W, C, K, R, groups = case
     rng = np.random.default_rng(2)
@@ -234,6 +259,32 @@ def test_infinity_stays_where_it_is_seen(name):
         _, dx, _, db = oracle(expected(name, np.float32)[0], w, b, *attributes, dy)
     assert (np.isfinite(k.conv2d_backward_input(dy, w, x.shape, *attributes)) == np.isfinite(dx)).all()
     assert (np.isfinite(k.conv2d_backward_weight(dy, x, w.shape, *attributes)[1]) == np.isfinite(db)).all()
+
+
+def test_winograd_rounds_by_its_bound():
+    """Typical errors in float32, relative to typical results: below 1.2·10⁻⁶ (points of 1 and 2 would give 2·10⁻⁶)."""
+    k, rng = kernels.rung("cpu"), np.random.default_rng(3)
+    x, w = rng.standard_normal((24, 16, 16, 64)), rng.standard_normal((64, 64, 3, 3)) / 24
+    dy, how = rng.standard_normal((24, 16, 16, 64)), ((1, 1), (1, 1), (1, 1), 1)
+    assert winograd.suits(x.shape, w.shape, *how, np.dtype(np.float32))
+
+    def results(dtype):
+        a, b, c = (z.astype(dtype) for z in (x, w, dy))
+        return (k.conv2d_forward(a, b, None, *how), k.conv2d_backward_input(c, b, x.shape, *how),
+                *k.conv2d_backward_weight(c, a, w.shape, *how))
+    for what, single, double in zip(("y", "dx", "dw", "db"), results(np.float32), results(np.float64)):
+        error = np.sqrt(np.square(single - double).mean() / np.square(double).mean())
+        assert error < 1.2e-6, f"{what}: {error:.1e}"
+
+
+def test_infinity_stays_near_with_winograd():
+    """An infinite pixel spoils the tiles that see it, 5 pixels around at most."""
+    k = kernels.rung("cpu")
+    x, w, b, dy, attributes, _, _ = expected("winograd", np.float32)
+    x = x.copy()
+    x[3, 7, 6, 5] = np.inf
+    spoilt = np.argwhere(~np.isfinite(k.conv2d_forward(x, w, b, *attributes)))
+    assert len(spoilt) and (spoilt[:, 0] == 3).all() and (np.abs(spoilt[:, 1:3] - (7, 6)) <= 5).all()
 
 
 @pytest.mark.parametrize("rung", kernels.RUNGS)

@@ -3,13 +3,14 @@
     plain.py        the loops as they are written down
     direct.py       forward and backward to the input: register tiles of pixels × output channels
     weight_grad.py  backward to the weights: register tiles of taps × output channels
+    winograd.py     all three for 3×3 filters of stride 1, with a quarter of the multiplications
     planes.py       forward and backward to the input where there are few output channels: vectors of pixels
     depthwise.py    a filter for every channel: vectors of channels
 
 This file chooses the path by shape alone, so the same call always gives the same bits.
 """
 from .. import array
-from . import depthwise, direct, planes, weight_grad
+from . import depthwise, direct, planes, weight_grad, winograd
 from .plain import (conv2d_backward_input_plain, conv2d_backward_weight_plain, conv2d_forward_plain, output_shape)
 
 __all__ = [
@@ -27,6 +28,8 @@ def conv2d_forward(x, w, b, stride, padding, dilation, groups, out=None):
     y = array.empty(output_shape(x.shape, w.shape, stride, padding, dilation), x.dtype) if out is None else out
     if _is_depthwise(x.shape[3], w.shape, groups):
         depthwise.forward(x, w, b, stride, padding, dilation, y)
+    elif winograd.suits(x.shape, w.shape, stride, padding, dilation, groups, x.dtype):
+        winograd.forward(x, w, b, padding, y)
     elif planes.suits(len(w), w.shape[2] * w.shape[3], stride, groups, x.dtype):
         planes.forward(x, w, b, padding, dilation, y)
     else:
@@ -39,6 +42,8 @@ def conv2d_backward_input(dy, w, x_shape, stride, padding, dilation, groups, out
     dx = array.empty(x_shape, dy.dtype) if out is None else out
     if _is_depthwise(x_shape[3], w.shape, groups):
         depthwise.backward_input(dy, w, stride, padding, dilation, dx)
+    elif winograd.suits(x_shape, w.shape, stride, padding, dilation, groups, dy.dtype):
+        winograd.backward_input(dy, w, padding, dx)
     elif planes.suits(x_shape[3], w.shape[2] * w.shape[3], stride, groups, dy.dtype):
         planes.backward_input(dy, w, padding, dilation, dx)
     else:
@@ -50,4 +55,6 @@ def conv2d_backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     """dw (K, C/groups, R, S) and db (K,) from dy (N, Ho, Wo, K)."""
     if _is_depthwise(x.shape[3], w_shape, groups):
         return depthwise.backward_weight(dy, x, w_shape, stride, padding, dilation)
+    if winograd.suits(x.shape, w_shape, stride, padding, dilation, groups, x.dtype):
+        return winograd.backward_weight(dy, x, padding)
     return weight_grad.backward_weight(dy, x, w_shape, stride, padding, dilation, groups)

@@ -226,10 +226,15 @@ def backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     plan = _plan(image, outputs, taps, V)
     few, blocks, size = plan[2], *plan[-2:]
     totals = array.empty((blocks, size), x.dtype)
-    dweight, db = array.empty(w_shape, x.dtype), array.empty((w_shape[0],), x.dtype)
     launch(_one_block, blocks, numbers(*image, *outputs, *taps, *plan), dy, x, totals,
            work=N * dy.shape[1] * dy.shape[2] * w_shape[0] * C * R * S // (2 * V) + 1000 * blocks)
-    total = add_blocks(totals, array.empty((size,), x.dtype))
-    runs = 1 if dilation[1] == 1 and groups == 1 else S
+    return finish(totals, w_shape, groups, V, 1 if dilation[1] == 1 and groups == 1 else S, few)
+
+
+def finish(totals, w_shape, groups, V, runs=1, few=False):
+    """dw and db: the sums of all blocks (blocks, size), added in order and laid out."""
+    K, (C, R, S) = w_shape[0] // groups, w_shape[1:]
+    total = add_blocks(totals, array.empty(totals.shape[1:], totals.dtype))
+    dweight, db = array.empty(w_shape, totals.dtype), array.empty((w_shape[0],), totals.dtype)
     launch(_lay_out, w_shape[0], numbers(groups, K, C, R, S, V, runs, few), total, dweight, db)
     return dweight, db
