@@ -24,7 +24,22 @@ def _apply_gates(t, f, x, a, b):
     return x * a[:, :, None, None] * b.reshape(b.shape[0], 1, *b.shape[-2:])
 
 
+def _squeeze_excitation(t, f, x, w1, b1, w2, b2):
+    return x * torch.sigmoid(TF.linear(TF.relu(TF.linear(x.mean((2, 3)), w1, b1)), w2, b2))[:, :, None, None]
+
+
+def _cbam(t, f, x, w1, w2, filters):
+    score = sum(TF.linear(TF.relu(TF.linear(v, w1)), w2) for v in (x.mean((2, 3)), x.flatten(2).max(2)[0]))
+    gated = x * torch.sigmoid(score)[:, :, None, None]
+    maps = torch.stack([gated.mean(1), gated.max(1)[0]], 1)
+    return gated * torch.sigmoid(TF.conv2d(maps, filters, padding=tuple(n // 2 for n in filters.shape[2:])))
+
+
 TWINS = {
+    "attention_gate mean alone": lambda t, f, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
+    "attention_gate SE": _squeeze_excitation,
+    "attention_gate CBAM": _cbam,
+    "attention_gate CBAM of 17 channels": _cbam,
     "pool_pixels": lambda t, f, x: [x.mean((2, 3)), x.flatten(2).max(2)[0]],
     "pool_pixels mean alone": lambda t, f, x: x.mean((2, 3)),
     "pool_channels": _pool_channels,
