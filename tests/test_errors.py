@@ -144,6 +144,8 @@ CASES = [
     # norms, softmax, dropout
     (lambda: F.batch_norm(Z(1, 3), None, None, training=True), ValueError, "training needs more than one value a channel"),
     (lambda: F.batch_norm(Z(4, 3), Z(2), Z(2)), ValueError, "running_mean has shape (2,), expected (3,), one for each channel"),
+    (lambda: F.batch_norm(Z(2, 3, 4, 4), None, None, training=True, pool=2), ValueError, "batch_norm: pool is for activation='relu'"),
+    (lambda: F.batch_norm(Z(4, 3), None, None, training=True, activation="relu", pool=2), ValueError, "pool = 2 needs images (N, C, H, W)"),
     (lambda: F.batch_norm(Z(4, 3), None, None, training=True, eps=0), ValueError, "batch_norm: in training eps must be positive, got 0"),
     (lambda: F.batch_norm(Z(3), None, None), ValueError, "batch_norm: input has shape (3,), expected (N, C) or (N, C, …)"),
     (lambda: F.group_norm(Z(1, 2), 2), ValueError, "2 groups of input (1, 2) hold one value each"),

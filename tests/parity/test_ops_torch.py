@@ -50,6 +50,9 @@ TWINS = {
         (q @ k.mT * 0.5).masked_fill(torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).triu(1), -torch.inf), -1),
     "batch_norm with relu": lambda t, f, x, w, b: TF.relu(TF.batch_norm(x, None, None, w, b, True)),
     "batch_norm running, with relu": lambda t, f, x, m, v, w, b: TF.relu(TF.batch_norm(x, m, v, w, b)),
+    **{f"batch_norm with relu and pool {shape}": lambda t, f, x, w, b, p=windows: TF.max_pool2d(TF.relu(TF.batch_norm(x, None, None, w, b, True)), p)
+       for shape, windows in (("2×3×4×5", 2), ("2×19×5×7", (2, 3)), ("64×33×8×8", 2))},
+    "batch_norm running, with relu and pool": lambda t, f, x, m, v, w, b: TF.max_pool2d(TF.relu(TF.batch_norm(x, m, v, w, b)), 2),
     "batch_norm gradients of given statistics": _running,
     "hardsigmoid": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 6,         # PyTorch's own derivative has a float32 sixth in it
     "hardsigmoid in place": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 2,

@@ -301,6 +301,11 @@ def _fused_batch_norm(t, F, x, w, b):
 case("batch_norm", _fused_batch_norm, N(2, 3, 4, 5), P(3), N(3), label="with relu")
 case("batch_norm", lambda t, F, x, m, v, w, b: F.batch_norm(x, m, v, w, b, activation="relu"), N(2, 3, 4, 5), const(N(3)), const(P(3)),
      N(3), N(3), label="running, with relu")
+for shape, windows in (((2, 3, 4, 5), 2), ((2, 19, 5, 7), (2, 3)), ((64, 33, 8, 8), 2)):
+    case("batch_norm", lambda t, F, x, w, b, p=windows: F.batch_norm(x, None, None, w, b, True, activation="relu", pool=p), D(*shape),
+         P(shape[1]), N(shape[1]), label=f"with relu and pool {'×'.join(map(str, shape))}")
+case("batch_norm", lambda t, F, x, m, v, w, b: F.batch_norm(x, m, v, w, b, activation="relu", pool=2), D(2, 3, 4, 5), const(N(3)), const(P(3)),
+     N(3), N(3), label="running, with relu and pool")
 
 
 def _root(t, F, x):
