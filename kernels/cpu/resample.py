@@ -4,13 +4,15 @@ A task owns some rows of the output. A row is first mixed from rows of the input
 stays in cache; then its pixels are mixed from pixels of that line, all channels at a time.
 """
 import numpy as np
+from numba import prange
 
 from ..reference import resample as spec
-from ..reference.resample import __all__  # noqa: F401
 from .array import empty, zeros
-from .jit import part
+from .jit import kernel, part
 from .launch import launch
 from .loops import BLOCK
+
+__all__ = [*spec.__all__, "resample_axes_plain"]
 
 NONE = np.zeros(1, np.int64)  # stands for the starts, and the places, of taps that are not there
 WIDE = 8  # channels from which on a pixel is worth a loop of vectors
@@ -89,6 +91,33 @@ def resample_axes(x, rows, columns):
     none = NONE, NONE, NONE.astype(x.dtype)
     launch(_resample, -(-A * Ho // a_task) if y.size else 0, sizes, *(rows or none), *(columns or none), x, y)
     return y
+
+
+@kernel
+def _along_plain(x, starts, index, weight, y):
+    """y[a,i,b] = Σ_k weight[k] · x[a,index[k],b]"""
+    A, L, B = y.shape
+    for job in prange(A * L):
+        a, i = np.int64(job) // L, np.int64(job) % L
+        for b in range(B):
+            y[a, i, b] = 0
+            for k in range(starts[i], starts[i + 1]):
+                y[a, i, b] += weight[k] * x[a, index[k], b]
+
+
+def resample_axes_plain(x, rows, columns):
+    """`resample_axes` of floats, one axis after the other, with one thread a row."""
+    A, H, W, B = x.shape
+    y = x.copy()
+    if rows is not None:
+        source, H = x.reshape(A, H, W * B), len(rows[0]) - 1
+        y = empty((A, H, W * B), x.dtype)
+        _along_plain(source, *rows, y)
+    if columns is not None:
+        source = y.reshape(A * H, W, B)
+        y = empty((A * H, len(columns[0]) - 1, B), x.dtype)
+        _along_plain(source, *columns, y)
+    return y.reshape(A, H, W if columns is None else len(columns[0]) - 1, B)
 
 
 resample_axes.__doc__ = spec.resample_axes.__doc__

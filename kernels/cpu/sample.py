@@ -4,13 +4,15 @@ Reading, the threads share out the points. Adding back, several points may meet 
 of its channels, and walks all points in order, so sums come out the same on any number of threads.
 """
 import numpy as np
+from numba import prange
 
 from ..reference import sample as spec
-from ..reference.sample import __all__
 from .array import empty
-from .jit import part
+from .jit import kernel, part
 from .launch import launch
 from .loops import BLOCK, uint
+
+__all__ = [*spec.__all__, "sample_points_plain", "sample_points_backward_input_plain", "sample_points_backward_weight_plain"]
 
 PADDINGS = ("zeros", "border", "reflection")
 WIDE = 8  # channels from which on a pixel is worth a loop of vectors
@@ -189,5 +191,61 @@ def sample_points_backward_weight(dy, x, index):
     return dw
 
 
-for _name in __all__:
+@kernel
+def _sample_plain(x, index, weight, y):
+    N, Q, T = index.shape
+    for job in prange(N * Q):
+        n, q = np.int64(job) // Q, np.int64(job) % Q
+        for c in range(x.shape[2]):
+            y[n, q, c] = 0
+            for t in range(T):
+                if index[n, q, t] >= 0:
+                    y[n, q, c] += weight[n, q, t] * x[n, index[n, q, t], c]
+
+
+@kernel
+def _add_back_plain(dy, index, weight, dx):
+    for n in prange(len(dx)):
+        dx[n] = 0
+        for q in range(index.shape[1]):
+            for t in range(index.shape[2]):
+                if index[n, q, t] >= 0:
+                    for c in range(dy.shape[2]):
+                        dx[n, index[n, q, t], c] += weight[n, q, t] * dy[n, q, c]
+
+
+@kernel
+def _weigh_plain(dy, x, index, dw):
+    N, Q, T = index.shape
+    for job in prange(N * Q):
+        n, q = np.int64(job) // Q, np.int64(job) % Q
+        for t in range(T):
+            dw[n, q, t] = 0
+            if index[n, q, t] >= 0:
+                for c in range(dy.shape[2]):
+                    dw[n, q, t] += dy[n, q, c] * x[n, index[n, q, t], c]
+
+
+def sample_points_plain(x, index, weight):
+    """`sample_points` with one thread a point."""
+    y = empty((*index.shape[:2], x.shape[2]), x.dtype)
+    _sample_plain(x, index, weight, y)
+    return y
+
+
+def sample_points_backward_input_plain(dy, index, weight, pixels):
+    """`sample_points_backward_input` with one thread an image."""
+    dx = empty((len(dy), pixels, dy.shape[2]), dy.dtype)
+    _add_back_plain(dy, index, weight, dx)
+    return dx
+
+
+def sample_points_backward_weight_plain(dy, x, index):
+    """`sample_points_backward_weight` with one thread a point."""
+    dw = empty(index.shape, dy.dtype)
+    _weigh_plain(dy, x, index, dw)
+    return dw
+
+
+for _name in spec.__all__:
     globals()[_name].__doc__ = getattr(spec, _name).__doc__

@@ -5,14 +5,16 @@
 Bridle: Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 import numpy as np
+from numba import prange
 
 from .array import empty
-from .jit import part
+from .jit import kernel, part
 from .launch import launch
 from .mathfun import exp_
 from .shuffle import largest
 
-__all__ = ["softmax_forward", "log_softmax_forward", "softmax_backward", "log_softmax_backward"]
+__all__ = ["softmax_forward", "log_softmax_forward", "softmax_backward", "log_softmax_backward",
+           "softmax_forward_plain", "softmax_backward_plain"]
 
 BLOCK = 16384  # numbers a thread takes at a time, about
 
@@ -62,6 +64,29 @@ def _softmax_backward(t, sizes, dy, y, dx):
                 result[j] = row[j] * (gradient[j] - total)
 
 
+@kernel
+def _forward_plain(x, y):
+    for i in prange(len(x)):
+        shift, total = x.dtype.type(-np.inf), x.dtype.type(0)
+        for j in range(x.shape[1]):
+            shift = max(shift, x[i, j])
+        for j in range(x.shape[1]):
+            y[i, j] = np.exp(x[i, j] - shift)
+            total += y[i, j]
+        for j in range(x.shape[1]):
+            y[i, j] /= total
+
+
+@kernel
+def _backward_plain(dy, y, dx):
+    for i in prange(len(y)):
+        total = y.dtype.type(0)
+        for j in range(y.shape[1]):
+            total += dy[i, j] * y[i, j]
+        for j in range(y.shape[1]):
+            dx[i, j] = y[i, j] * (dy[i, j] - total)
+
+
 def _launch(body, logarithm, *arrays):
     M, D = arrays[0].shape
     rows = max(1, BLOCK // max(1, D))
@@ -77,6 +102,20 @@ def softmax_forward(x, out=None):
 def log_softmax_forward(x, out=None):
     """y = log(softmax) of each row, exact also where softmax itself rounds to 0. x (M, D). Returns y (M, D)."""
     return _launch(_softmax, True, x, empty(x.shape, x.dtype) if out is None else out)
+
+
+def softmax_forward_plain(x, out=None):
+    """`softmax_forward` with one thread a row, for rows without NaN."""
+    y = empty(x.shape, x.dtype) if out is None else out
+    _forward_plain(x, y)
+    return y
+
+
+def softmax_backward_plain(dy, y, out=None):
+    """`softmax_backward` with one thread a row."""
+    dx = empty(y.shape, y.dtype) if out is None else out
+    _backward_plain(dy, y, dx)
+    return dx
 
 
 def softmax_backward(dy, y, out=None):

@@ -6,9 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from tinyattn.bench import ceiling, cold, kernels, measure, memory, table, timing
+from tinyattn.bench import ceiling, cold, kernels, measure, memory, plain, table, timing
 from tinyattn.bench.measure import Case, Disagreement, Settings
 from tinyattn.cli import main
+from tinyattn.kernels import rung
 
 
 def bench(tmp_path, *options):
@@ -145,6 +146,17 @@ def test_beside_torch(suite, tmp_path, capsys):
     check(rows, suite)
     assert len(rows) == len(capsys.readouterr().out.split("floor\n\n")[1].split("\n\n")[0].splitlines()) > 8
     assert max(row["relative_error"] for row in rows) < measure.TOLERANCE
+
+
+def test_every_plain_twin_is_measured_and_computes_the_same(tmp_path):
+    assert plain.names() == plain.twins(), "what has no arguments in bench/plain.py?"
+    for name in plain.names():
+        arguments = getattr(plain, name)(np.random.default_rng(0), True)
+        measure.agree({"ours_ms": plain.Job(getattr(rung("cpu"), name), arguments), "reference_ms": plain.Job(getattr(rung("reference"), name), arguments)})
+    status, rows = bench(tmp_path, "--suite", "plain", "--case", "softmax", "--case", "gru_forward", "--case", "resample")
+    assert status == 0 and len(rows) == 4
+    for row in rows:
+        assert row["relative_error"] < measure.TOLERANCE and row["ratio"] == pytest.approx(row["plain_ms"] / row["ours_ms"]) and row["reference_ms"] > 0
 
 
 def test_ours_alone(tmp_path, capsys):

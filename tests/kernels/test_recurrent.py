@@ -1,5 +1,6 @@
 """Recurrent kernels: a step by hand, slopes by finite differences, lengths, edges of tiles, and bits that do not depend on threads."""
 import math
+import types
 
 import numpy as np
 import pytest
@@ -12,9 +13,14 @@ ROWS = {"rnn": 1, "gru": 3, "lstm": 4}
 SHAPES = [(1, 1, 1, 1), (3, 2, 4, 5), (5, 9, 3, 17), (4, 33, 20, 40), (2, 300, 8, 64), (7, 1, 2, 33), (2, 5, 3, 300)]
 
 
-@pytest.fixture(params=kernels.RUNGS)
+PLAIN = types.SimpleNamespace(**{f"{name}_{way}": getattr(kernels.rung("cpu"), f"{name}_{way}_plain")
+                                 for name in NAMES for way in ("forward", "backward")})
+
+
+@pytest.fixture(params=[*kernels.RUNGS, "plain"])
 def k(request):
-    return kernels.rung(request.param)
+    """A rung, or the compiled one's plain twins."""
+    return PLAIN if request.param == "plain" else kernels.rung(request.param)
 
 
 def made(name, T, N, I, H, dtype=np.float64, P=0, bias=True, seed=0):

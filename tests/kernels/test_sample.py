@@ -83,6 +83,15 @@ def test_one_form_and_its_three_derivatives(k, sizes, dtype):
         assert got == pytest.approx(right, abs=10 * tolerance * dy.size ** 0.5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_plain_twins(dtype):
+    cpu, (x, index, w, dy) = kernels.rung("cpu"), made(3, 40, 17, 60, 5, dtype)
+    for name, given in (("sample_points", (x, index, w)), ("sample_points_backward_input", (dy, index, w, 40)),
+                        ("sample_points_backward_weight", (dy, x, index))):
+        fast, plain = (getattr(cpu, name + suffix)(*given) for suffix in ("", "_plain"))
+        np.testing.assert_allclose(plain, fast, rtol=0, atol=100 * np.finfo(dtype).eps, strict=True)
+
+
 @pytest.mark.parametrize("sizes", [(0, 3, 2, 4, 4), (2, 3, 2, 0, 4), (2, 3, 0, 4, 1)])
 def test_nothing(k, sizes):
     x, index, w, dy = made(*sizes)

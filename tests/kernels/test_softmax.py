@@ -61,6 +61,15 @@ def test_backward_values(k, shape, dtype, tolerance):
                                atol=tolerance * 10)
 
 
+@pytest.mark.parametrize("dtype,tolerance", [(np.float32, 4e-6), (np.float64, 1e-14)])
+def test_plain_twins(dtype, tolerance):
+    cpu, x, dy = kernels.rung("cpu"), numbers(37, 10, dtype=dtype, scale=5), numbers(37, 10, dtype=dtype, seed=1)
+    y = cpu.softmax_forward_plain(x)
+    np.testing.assert_allclose(y, softmax(x).astype(float), rtol=4 * tolerance)
+    np.testing.assert_allclose(cpu.softmax_backward_plain(dy, y), cpu.softmax_backward(dy, y), rtol=0, atol=tolerance)
+    assert np.isnan(cpu.softmax_forward_plain(np.full((1, 3), -inf, dtype))).all()
+
+
 def test_finite_differences(k):
     x, dy = numbers(3, 7), numbers(3, 7, seed=1)
     np.testing.assert_allclose(k.softmax_backward(dy, k.softmax_forward(x)), slope(softmax, x, dy), atol=1e-9)

@@ -14,6 +14,7 @@ SUITES = {
     "kernels": "operations, forward and backward",
     "odd": "operations on shapes that nothing was made for",
     "steps": "training steps of the models",
+    "plain": "the fast kernels beside their plain twins, and NumPy",
     "memory": "growth of a process's peak memory in those training steps",
     "scaling": "how throughput grows with batch, channels, image size, tokens, threads",
     "cold": "import, first training step, warmup",
@@ -94,11 +95,12 @@ def main(argv):
         seconds = options.seconds if options.seconds is not None else 1.0 if name == "scaling" else 6.0
         settings = Settings(options.against, options.case, seconds, options.quick, out, most)
         said = {"against": options.against, "seconds": seconds, "quick": options.quick, "load_average": load}
-        print(f"{table.header()}\n")
+        shown = getattr(suite(name), "SHOWN", table.SHOWN)
+        print(f"{table.header(shown)}\n")
         mine = []
         for row in suite(name).run(settings):
             mine.append(row)
-            print(table.line(row), flush=True)
+            print(table.line(row, shown), flush=True)
             rows.append({**row, "machine": about, "settings": said, "ceiling": most})
         print("", *suite(name).notes(mine), "", sep="\n")
     print(*table.summary(rows, table.busy(about, load)), sep="\n")

@@ -22,6 +22,7 @@ from .timing import ratio
 CASES = [case for case in steps.CASES if case.endswith("b128")]
 SIDES = {"ours_mb": "ours", "torch_mb": "torch", "torch_channels_last_mb": "channels_last"}
 STEPS = 5
+SHOWN = {"ours_mb": "ours MiB", "torch_mb": "torch MiB", "torch_channels_last_mb": "ch_last MiB"}
 FLOOR = 1.0
 MIB = 1 << 20
 
@@ -85,7 +86,7 @@ def _measured(case, side, settings):
 def run(settings):
     """A row a case; where others have milliseconds, these have MiB."""
     for case in filter(settings.wants, CASES):
-        row = {**empty_row("memory", case, FLOOR), "unit": "mb", **dict.fromkeys(SIDES)}
+        row = {**empty_row("memory", case, FLOOR), **dict.fromkeys(SIDES)}
         with failing(row):
             _measured(case, "ours", settings)  # what is compiled now is loaded in the process that counts
             for column, side in SIDES.items():
@@ -96,8 +97,8 @@ def run(settings):
 
 
 def notes(rows):
-    """What the columns are here."""
-    return ["the columns are MiB of growth of a process's peak memory here, not ms; ratio: the less of PyTorch's layouts / ours"] if rows else []
+    """What is compared here."""
+    return ["ratio: the less of the growth of PyTorch's two layouts / ours"] if rows else []
 
 
 if __name__ == "__main__":

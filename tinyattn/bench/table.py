@@ -3,26 +3,29 @@
 UNSTEADY = 0.2
 """A spread from which a row's times are not to be trusted much."""
 
-_COLUMNS = (("case", 34), ("ours ms", 10), ("torch ms", 10), ("ch_last ms", 11), ("rate", 15), ("of ceiling", 11), ("ratio", 7), ("floor", 14))
+SHOWN = {"ours_ms": "ours ms", "torch_ms": "torch ms", "torch_channels_last_ms": "ch_last ms"}
+"""The columns of a row that are shown, and their heads, where a suite names no others; `ch_last` is PyTorch in its channels_last layout."""
+
+_NAME, _SIDE, _COLUMNS = 34, 11, (("rate", 15), ("of ceiling", 11), ("ratio", 7), ("floor", 14))
 
 
-def header():
-    """The names of the columns: `ch_last` is PyTorch in its channels_last layout."""
-    return "".join(f"{name:<{width}}" if name == "case" else f"{name:>{width}}" for name, width in _COLUMNS)
+def header(shown=SHOWN):
+    """The names of the columns."""
+    return f"{'case':<{_NAME}}" + "".join(f"{name:>{_SIDE}}" for name in shown.values()) + "".join(f"{name:>{width}}" for name, width in _COLUMNS)
 
 
-def line(row):
+def line(row, shown=SHOWN):
     """A row. A ``~`` marks times that varied much, BELOW a ratio under its floor."""
-    name = f"{row['case']:<{_COLUMNS[0][1]}}"
+    name = f"{row['case']:<{_NAME}}"
     if "error" in row:
         return f"{name} ERROR: {row['error']}"
-    unit = row.get("unit", "ms")
-    cells = [number(row[f"{side}_{unit}"]) for side in ("ours", "torch", "torch_channels_last")]
+    cells = [number(row[column]) for column in shown]
     cells[0] = ("~" if row.get("spread", 0) > UNSTEADY else "") + cells[0]
     cells += [rate(row), "-" if row.get("share") is None else f"{row['share']:.0%}", number(row["ratio"])]
     below = row["ratio"] is not None and row["floor"] is not None and row["ratio"] < row["floor"]
     cells.append("" if row["floor"] is None else f"{'BELOW ' if below else ''}{row['floor']:g}")
-    return (name + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS[1:]))).rstrip()
+    widths = [_SIDE] * len(shown) + [width for _, width in _COLUMNS]
+    return (name + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths))).rstrip()
 
 
 def number(value):

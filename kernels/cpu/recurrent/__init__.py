@@ -9,12 +9,17 @@ over all steps after it.
 
     steps.py                    what they share
     rnn.py, gru.py, lstm.py     forward and backward through the steps
+    plain.py                    the same without any of this, one thread a sequence: to be read first
 
 How many sequences a task takes follows from the batch alone, and no sum runs over tasks: the bits do not depend on the
 number of threads.
 """
 from .gru import gru_backward, gru_forward
 from .lstm import lstm_backward, lstm_forward
+from .plain import (gru_backward_plain, gru_forward_plain, lstm_backward_plain, lstm_forward_plain, rnn_backward_plain,
+                    rnn_forward_plain)
 from .rnn import rnn_backward, rnn_forward
 
-__all__ = ["rnn_forward", "rnn_backward", "gru_forward", "gru_backward", "lstm_forward", "lstm_backward"]
+__all__ = ["rnn_forward", "rnn_backward", "gru_forward", "gru_backward", "lstm_forward", "lstm_backward",
+           "rnn_forward_plain", "rnn_backward_plain", "gru_forward_plain", "gru_backward_plain", "lstm_forward_plain",
+           "lstm_backward_plain"]
