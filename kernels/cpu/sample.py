@@ -107,13 +107,14 @@ def _sample(t, sizes, x, index, weight, y):
                         total += weight[k] * x[uint((image + index[k]) * C + c)]
                 y[q * C + c] = total
             continue
-        out = y[q * C:(q + 1) * C]
-        out[:] = 0
+        out = uint(q * C)  # offsets, not slices: to make one costs as much as a few taps
+        for c in range(uint(C)):
+            y[out + c] = 0
         for k in range(q * T, (q + 1) * T):
             if index[k] >= 0:
-                pixel, u = x[(image + index[k]) * C:(image + index[k] + 1) * C], weight[k]
-                for c in range(C):
-                    out[c] += u * pixel[c]
+                pixel, u = uint((image + index[k]) * C), weight[k]
+                for c in range(uint(C)):
+                    y[out + c] += u * x[pixel + c]
 
 
 @part
@@ -121,17 +122,18 @@ def _add_back(t, sizes, dy, index, weight, dx):
     """One image and some channels of it. sizes: P, C, Q, T, channels a task, tasks an image."""
     P, C, Q, T, a_task, across = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
     n, begin = t // across, t % across * a_task
-    count = min(a_task, C - begin)
+    count = uint(min(a_task, C - begin))
     for p in range(n * P, (n + 1) * P):
-        dx[p * C + begin:p * C + begin + count] = 0
+        pixel = uint(p * C + begin)
+        for c in range(count):
+            dx[pixel + c] = 0
     for q in range(n * Q, (n + 1) * Q):
-        g = dy[q * C + begin:q * C + begin + count]
+        g = uint(q * C + begin)
         for k in range(q * T, (q + 1) * T):
             if index[k] >= 0:
-                at, u = (n * P + index[k]) * C + begin, weight[k]
-                pixel = dx[at:at + count]
+                pixel, u = uint((n * P + index[k]) * C + begin), weight[k]
                 for c in range(count):
-                    pixel[c] += u * g[c]
+                    dx[pixel + c] += u * dy[g + c]
 
 
 @part

@@ -1,6 +1,7 @@
 """The benchmark: arithmetic of times, comparison before timing, every suite from end to end, and mistakes answered in one line."""
 import json
 import sys
+import time
 import types
 
 import numpy as np
@@ -41,8 +42,11 @@ def test_geometric_mean():
 
 def test_turns_are_taken():
     order = []
-    result = timing.turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, seconds=0, least=3)
+    result = timing.turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, seconds=0, least=3, short=0)
     assert order == ["a", "a", "b", "b"] + ["a", "b"] * 3  # two to warm up, then in turns
+    order.clear()
+    timing.turns({"a": lambda: order.append("a"), "b": lambda: (order.append("b"), time.sleep(0.02))}, seconds=0, least=3, short=10)
+    assert order == ["a", "a", "b", "b"] + ["a", "a", "b"] * 3  # what is short is settled first
     assert {name: len(times) for name, times in result.items()} == {"a": 3, "b": 3} and min(min(t) for t in result.values()) >= 0
 
 

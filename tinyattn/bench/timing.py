@@ -3,21 +3,31 @@ import math
 import time
 
 
-def turns(functions, seconds=6.0, least=5, most=60):
+SHORT = 5.0
+"""Milliseconds below which a call is timed right after another of its own."""
+
+
+def turns(functions, seconds=6.0, least=5, most=60, short=SHORT):
     """Milliseconds of each of the `functions` (name → callable), called in turns: name → list, one number a round.
 
     Each is called twice first (compiling, warming up). Rounds go on for `seconds`, but at least `least` and at most
-    `most` times.
+    `most` times. What takes less than `short` ms is called once untimed before each time that counts: it would else pay for
+    what its neighbour left behind, threads gone to sleep or still turning, and a cache full of other things.
     """
-    for function in functions.values():
+    times, hasty = {name: [] for name in functions}, set()
+    for name, function in functions.items():
         function()
+        start = time.perf_counter()
         function()
-    times = {name: [] for name in functions}
+        if 1e3 * (time.perf_counter() - start) < short:
+            hasty.add(name)
     end = time.perf_counter() + seconds
     for i in range(most):
         if i >= least and time.perf_counter() > end:
             break
         for name, function in functions.items():
+            if name in hasty:
+                function()
             start = time.perf_counter()
             function()
             times[name].append(1e3 * (time.perf_counter() - start))

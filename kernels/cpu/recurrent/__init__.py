@@ -5,7 +5,8 @@ through *all* steps: its states stay in the first-level cache, threads meet once
 packed once. What x_t brings, W_ih x_t, is known for all steps before the first: one large product. A step then is one
 product of the states with W_hh on the register tile of `matmul`, added on top of that, and one pass that applies the gates
 where they lie. Backward, the loop only hands the state's gradient down; the gradients of the weights are large products
-over all steps after it.
+over all steps after it. Measured by ``tinyattn bench --suite plain`` for 256 sequences of 30 steps, 64 wide, on two cores with
+AVX-512: forward 2.1 to 2.5 times as fast as the plain twins, backward 2.3 to 5.7 times.
 
     steps.py                    what they share
     rnn.py, gru.py, lstm.py     forward and backward through the steps
