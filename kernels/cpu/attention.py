@@ -6,6 +6,17 @@ With `causal`, key j is seen by query i only where j ≤ i. The T × S matrix of
 TILE × TILE piece of it, keeps for every query the largest score so far and the sum of exponentials under it (online
 softmax), and rescales what it has summed when a larger score turns up. The backward pass recomputes p from lse.
 
+Why it is fast. A tile of scores lies with the keys down and the queries across: s[j·TILE + i]. The lanes of a vector are then
+queries, and every step of the softmax (the largest score, exp, the sum) is a vertical operation on whole vectors; nothing
+is ever reduced across a vector. The products take what they need as it lies: of the factor on the left a register tile
+broadcasts single numbers, so keys and values are read in place, row by row or column by column, and only the queries (and
+do, backward) are turned, once for all keys. Backward, queries are the outer loop for the same reason; the sums for all keys
+wait in a scratch of the size of k and v, so that memory stays linear in the number of tokens.
+
+Measured on 2 cores of an AMD EPYC (AVX-512, 235 GFLOP/s), float32: 32 × 4 heads, 256 tokens of 32 numbers, 8.6 ms forward and
+15.5 backward (10.1 and 17.1 with queries down and keys across); 4 × 4 heads, 1024 tokens of 64, 152 and 188 GFLOP/s. There
+three quarters of the time are the products, at 85% of the ceiling, and an eighth is exp.
+
 Vaswani et al.: Attention is all you need (arXiv 1706.03762). Milakov, Gimelshein: Online normalizer calculation for
 softmax (arXiv 1805.02867). Dao et al.: FlashAttention (arXiv 2205.14135).
 """
@@ -16,8 +27,8 @@ from .array import empty
 from .jit import kernel, part
 from .launch import launch
 from .mathfun import exp_, log_
-from .shuffle import largest, transpose
-from .simd import REGISTERS, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
+from .shuffle import transpose
+from .simd import REGISTERS, copy_run, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
 
 __all__ = ["attention_forward", "attention_forward_plain", "attention_backward"]
 
@@ -25,9 +36,9 @@ TILE = 64  # queries, and keys, taken together
 ROWS = 8 if REGISTERS >= 32 else 4  # of a register tile
 VECTORS = 2
 
-# Inside a thread every matrix is a packed copy: one-dimensional, its rows padded to whole vectors and their number to
-# ROWS, so that no product and no loop over a row has an edge. What lies in the padding is never read by anything but
-# padding. Constants are handed to `_multiply` as np.int64: it would be compiled anew for every bare one.
+# A product has no edge: rows are rounded up to ROWS, columns to whole vectors. What is read in place must fill both; else it is
+# copied to where it does. What lies in the padding is never read by anything but padding. Constants are handed to `_multiply`
+# as np.int64: it would be compiled anew for every bare one.
 
 
 @part
@@ -36,12 +47,23 @@ def _padded(count, unit):
 
 
 @part
-def _pack(x, at, rows, columns, scale, width, packed):
-    """packed[i·width + c] = x[at + i·columns + c]·scale"""
+def _rows(x, at, rows, columns, width, copy):
+    """Where `rows` rows of x can be read by whole tiles and whole vectors: in place, or in a copy; (array, first, step)."""
+    if columns == width and rows % ROWS == 0:
+        return x, at, columns
     for i in range(rows):
-        row, to = x[at + i * columns:at + (i + 1) * columns], packed[i * width:i * width + columns]
-        for c in range(columns):
-            to[c] = row[c] * scale
+        copy_run(x, at + i * columns, copy, i * width, columns)
+    return copy, np.int64(0), width
+
+
+@part
+def _turned(x, at, rows, columns, scale, turned):
+    """turned[c·TILE + r] = x[at + r·columns + c]·scale; 0 for r ≥ rows."""
+    if rows < TILE:
+        turned[:] = 0
+    transpose(x, at, columns, rows, columns, turned, TILE)
+    for i in range(len(turned)):
+        turned[i] *= scale
 
 
 @part
@@ -54,44 +76,70 @@ def _unpack(packed, rows, columns, scale, width, x, at):
 
 
 @part
-def _multiply(a, row_step, depth_step, b, b_step, rows, depth, columns, first, c, at, c_step):
+def _multiply(a, a_at, row_step, depth_step, b, b_at, b_step, rows, depth, columns, first, c, at, c_step):
     """c[at + i·c_step + j] += Σ_l a[i·row_step + l·depth_step] · b[l·b_step + j]; with `first`, c is begun, not read."""
     lanes = vector_lanes(c)
     wide = VECTORS * lanes
     for i in range(0, rows, ROWS):
-        here = at + i * c_step
+        here, left = at + i * c_step, a_at + i * row_step
         for j in range(0, columns - wide + 1, wide):
             tile = tile_zero(c, ROWS, VECTORS)
             if not first:
                 tile = tile_load(c, here + j, c_step, ROWS, VECTORS)
             for l in range(depth):
-                tile = multiply_add(tile, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
+                tile = multiply_add(tile, a, left + l * depth_step, row_step, b, b_at + l * b_step + j, lanes)
             tile_store(tile, c, here + j, c_step, ROWS, wide)
         for j in range(columns // wide * wide, columns, lanes):
             narrow = tile_zero(c, ROWS, 1)
             if not first:
                 narrow = tile_load(c, here + j, c_step, ROWS, 1)
             for l in range(depth):
-                narrow = multiply_add(narrow, a, i * row_step + l * depth_step, row_step, b, l * b_step + j, lanes)
+                narrow = multiply_add(narrow, a, left + l * depth_step, row_step, b, b_at + l * b_step + j, lanes)
             tile_store(narrow, c, here + j, c_step, ROWS, lanes)
 
 
 @part
-def _hide(s, sizes, mask, head, i0, rows, j0, columns, width):
-    """Add the mask to a tile of scores s; where causal, those of later keys are −∞; and so is the padding, always."""
+def _hide(s, sizes, mask, head, i0, rows, j0, columns, turned):
+    """Add the mask to a tile of scores s[j·TILE + i]; where causal, those of later keys are −∞."""
     H, T, S, masked, causal, mask_B, mask_H = sizes[1], sizes[2], sizes[3], sizes[6], sizes[7], sizes[8], sizes[9]
-    start = (head // H % mask_B * mask_H + head % H % mask_H) * T * S
-    for i in range(rows):
-        row = s[i * TILE:i * TILE + width]
-        for j in range(columns, width):
-            row[j] = -np.inf
-        if masked:
-            part = mask[start + (i0 + i) * S + j0:start + (i0 + i) * S + j0 + columns]
-            for j in range(columns):
-                row[j] += part[j]
-        if causal:
-            for j in range(max(0, i0 + i + 1 - j0), columns):
-                row[j] = -np.inf
+    if masked:
+        start = (head // H % mask_B * mask_H + head % H % mask_H) * T * S
+        transpose(mask, start + i0 * S + j0, S, rows, columns, turned, TILE)
+        for j in range(columns):
+            row, part = s[j * TILE:j * TILE + rows], turned[j * TILE:j * TILE + rows]
+            for i in range(rows):
+                row[i] += part[i]
+    if causal:
+        for j in range(max(0, i0 + 1 - j0), columns):
+            s[j * TILE:j * TILE + min(j0 + j - i0, TILE)] = -np.inf
+
+
+@part
+def _weigh(s, columns, most, total, shrink):
+    """One step of the online softmax: s[j·TILE + i] becomes exp(s − most), most[i] the largest score so far.
+
+    What was summed before under another maximum is to be multiplied by shrink[i]; total[i] is already.
+    """
+    lowest, zero = s.dtype.type(-np.inf), s.dtype.type(0)
+    before, shift = np.empty(TILE, s.dtype), np.empty(TILE, s.dtype)
+    for i in range(TILE):
+        before[i] = most[i]
+    for j in range(columns):
+        row = s[j * TILE:(j + 1) * TILE]
+        for i in range(TILE):
+            most[i] = row[i] if row[i] > most[i] else most[i]
+    for i in range(TILE):
+        shift[i] = zero if most[i] == lowest else most[i]  # nothing seen yet: exp(−∞ − −∞) would be NaN
+    for i in range(TILE):
+        shrink[i] = exp_(before[i] - shift[i])
+    for i in range(TILE):
+        total[i] *= shrink[i]
+    for j in range(columns):
+        row = s[j * TILE:(j + 1) * TILE]
+        for i in range(TILE):
+            weight = exp_(row[i] - shift[i])
+            row[i] = weight
+            total[i] += weight
 
 
 @part
@@ -102,111 +150,93 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     """
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
     start, unit, pitch, begin, go_on = np.int64(0), np.int64(1), np.int64(TILE), np.int64(1), np.int64(0)
-    tiles = (T + TILE - 1) // TILE
+    tiles, lanes = (T + TILE - 1) // TILE, vector_lanes(q)
     head, i0 = t // tiles, t % tiles * TILE
-    one, zero, lowest = q.dtype.type(1), q.dtype.type(0), q.dtype.type(-np.inf)
-    rows, width = min(TILE, T - i0), _padded(E, vector_lanes(q))
-    height = _padded(rows, ROWS)
-    queries, keys, values = np.empty(TILE * D, q.dtype), np.empty(D * TILE, q.dtype), np.empty(TILE * width, q.dtype)
-    s, result = np.empty(TILE * TILE, q.dtype), np.zeros(TILE * width, q.dtype)
-    most, total = np.empty(TILE, q.dtype), np.empty(TILE, q.dtype)  # largest score, and Σ exp(score − largest), so far
-    for i in range(rows):
-        most[i], total[i] = lowest, zero
-    _pack(q, (head * T + i0) * D, rows, D, scale[0], D, queries)
+    one, zero = q.dtype.type(1), q.dtype.type(0)
+    rows, wide_d, wide_e = min(TILE, T - i0), _padded(D, lanes), _padded(E, lanes)
+    across, height = _padded(rows, lanes), _padded(rows, ROWS)
+    queries, s = np.empty(D * TILE, q.dtype), np.zeros(TILE * TILE, q.dtype)
+    turned = np.empty(TILE * TILE if sizes[6] else 0, q.dtype)  # a tile of the mask
+    key_copy, value_copy = np.zeros(TILE * wide_d, q.dtype), np.zeros(TILE * wide_e, q.dtype)
+    result, total, shrink = np.zeros(TILE * wide_e, q.dtype), np.zeros(TILE, q.dtype), np.empty(TILE, q.dtype)
+    most = np.full(TILE, -np.inf, q.dtype)  # largest score, and total: Σ exp(score − largest), so far
+    _turned(q, (head * T + i0) * D, rows, D, scale[0], queries)
     last = min(S, i0 + rows) if sizes[7] else S
     for j0 in range(0, last, TILE):
         columns = min(TILE, last - j0)
-        wide = _padded(columns, vector_lanes(q))
-        transpose(k, (head * S + j0) * D, D, columns, D, keys, TILE)
-        _pack(v, (head * S + j0) * E, columns, E, one, width, values)
-        _multiply(queries, D, unit, keys, pitch, height, D, wide, begin, s, start, pitch)
-        if sizes[6] or sizes[7] or wide > columns:
-            _hide(s, sizes, mask, head, i0, rows, j0, columns, wide)
-        for i in range(rows):
-            row, sums = s[i * TILE:i * TILE + wide], result[i * width:(i + 1) * width]
-            new = largest(row)
-            new = most[i] if new <= most[i] else new  # NaN stays NaN
-            if new == lowest:  # nothing seen yet: exp(−∞ − −∞) would be NaN
-                for j in range(wide):
-                    row[j] = zero
-                continue
-            part = zero
-            for j in range(wide):
-                row[j] = exp_(row[j] - new)
-                part += row[j]
-            if new != most[i] and most[i] != lowest:  # what was summed before had another maximum
-                shrink = exp_(most[i] - new)
-                total[i] *= shrink
-                for e in range(width):
-                    sums[e] *= shrink
-            total[i] += part
-            most[i] = new
-        _multiply(s, pitch, unit, values, width, height, columns, width, go_on, result, start, width)
-    ends = lse[head * T + i0:head * T + i0 + rows]
+        keys, key_at, key_step = _rows(k, (head * S + j0) * D, columns, D, wide_d, key_copy)
+        values, value_at, value_step = _rows(v, (head * S + j0) * E, columns, E, wide_e, value_copy)
+        _multiply(keys, key_at, key_step, unit, queries, start, pitch, _padded(columns, ROWS), D, across, begin, s, start, pitch)
+        if sizes[6] or sizes[7]:
+            _hide(s, sizes, mask, head, i0, rows, j0, columns, turned)
+        _weigh(s, columns, most, total, shrink)
+        if j0 > 0:
+            for i in range(rows):
+                if shrink[i] != one:
+                    sums, factor = result[i * wide_e:(i + 1) * wide_e], shrink[i]
+                    for e in range(wide_e):
+                        sums[e] *= factor
+        _multiply(s, start, unit, pitch, values, value_at, value_step, height, columns, wide_e, go_on, result, start, wide_e)
     for i in range(rows):
-        ends[i] = most[i] + log_(total[i])  # −∞ where no key was seen
+        lse[head * T + i0 + i] = most[i] + log_(total[i])  # −∞ where no key was seen
     for i in range(rows):
         inverse = zero if total[i] == zero else one / total[i]
-        row, sums = o[(head * T + i0 + i) * E:(head * T + i0 + i + 1) * E], result[i * width:i * width + E]
+        row, sums = o[(head * T + i0 + i) * E:(head * T + i0 + i + 1) * E], result[i * wide_e:i * wide_e + E]
         for e in range(E):
             row[e] = sums[e] * inverse
 
 
 @part
 def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
-    """All gradients of one head: keys in the outer loop, so that each dk and dv is summed in one place.
-
-    sizes as in `_forward`.
-    """
+    """All gradients of one head: queries in the outer loop, and the sums for all keys in a scratch. sizes as in `_forward`."""
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
     start, unit, pitch, begin, go_on = np.int64(0), np.int64(1), np.int64(TILE), np.int64(1), np.int64(0)
     one, zero, lanes = q.dtype.type(1), q.dtype.type(0), vector_lanes(q)
     wide_d, wide_e = _padded(D, lanes), _padded(E, lanes)
-    keys_t, values_t = np.empty(D * TILE, q.dtype), np.empty(E * TILE, q.dtype)
-    keys, queries = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_d, q.dtype)
-    gradients = np.empty(TILE * wide_e, q.dtype)
-    p, ds = np.empty(TILE * TILE, q.dtype), np.empty(TILE * TILE, q.dtype)
-    sum_q = np.zeros((T + TILE) * wide_d, q.dtype)
-    sum_k, sum_v = np.empty(TILE * wide_d, q.dtype), np.empty(TILE * wide_e, q.dtype)
-    delta = np.empty(T, q.dtype)
-    for i in range(T):
-        at, d = (head * T + i) * E, zero
-        for e in range(E):
-            d += do[at + e] * o[at + e]
-        delta[i] = d
-    for j0 in range(0, S, TILE):
-        columns = min(TILE, S - j0)
-        width, depth = _padded(columns, lanes), _padded(columns, ROWS)
-        transpose(k, (head * S + j0) * D, D, columns, D, keys_t, TILE)
-        transpose(v, (head * S + j0) * E, E, columns, E, values_t, TILE)
-        _pack(k, (head * S + j0) * D, columns, D, one, wide_d, keys)
-        first = begin
-        for i0 in range(j0 if sizes[7] else 0, T, TILE):
-            rows = min(TILE, T - i0)
-            height = _padded(rows, ROWS)
-            _pack(q, (head * T + i0) * D, rows, D, scale[0], wide_d, queries)
-            _pack(do, (head * T + i0) * E, rows, E, one, wide_e, gradients)
-            _multiply(queries, wide_d, unit, keys_t, pitch, height, D, width, begin, p, start, pitch)
-            _multiply(gradients, wide_e, unit, values_t, pitch, height, E, width, begin, ds, start, pitch)
-            if sizes[6] or sizes[7] or width > columns:
-                _hide(p, sizes, mask, head, i0, rows, j0, columns, width)
-            for i in range(rows):
-                p_, ds_ = p[i * TILE:i * TILE + width], ds[i * TILE:i * TILE + width]
-                l, d = lse[head * T + i0 + i], delta[i0 + i]
-                l = zero if l == -np.inf else l  # a query that saw no key: exp(−∞ − 0) is the 0 it gives and gets
-                for j in range(width):
-                    weight = exp_(p_[j] - l)
-                    p_[j], ds_[j] = weight, weight * (ds_[j] - d)
-            _multiply(p, unit, pitch, gradients, wide_e, depth, rows, wide_e, first, sum_v, start, wide_e)
-            _multiply(ds, unit, pitch, queries, wide_d, depth, rows, wide_d, first, sum_k, start, wide_d)
-            _multiply(ds, pitch, unit, keys, wide_d, height, columns, wide_d, go_on, sum_q, i0 * wide_d, wide_d)
-            first = go_on
-        if first:  # causal, and more keys than queries: nobody saw these
-            sum_k[:] = zero
-            sum_v[:] = zero
-        _unpack(sum_k, columns, D, one, wide_d, dk, (head * S + j0) * D)
-        _unpack(sum_v, columns, E, one, wide_e, dv, (head * S + j0) * E)
-    _unpack(sum_q, T, D, scale[0], wide_d, dq, head * T * D)
+    queries_t, gradients_t = np.empty(D * TILE, q.dtype), np.empty(E * TILE, q.dtype)
+    query_copy, key_copy = np.zeros(TILE * wide_d, q.dtype), np.zeros(TILE * wide_d, q.dtype)
+    gradient_copy, value_copy = np.zeros(TILE * wide_e, q.dtype), np.zeros(TILE * wide_e, q.dtype)
+    p, ds = np.zeros(TILE * TILE, q.dtype), np.zeros(TILE * TILE, q.dtype)
+    turned = np.empty(TILE * TILE if sizes[6] else 0, q.dtype)  # a tile of the mask
+    sum_k, sum_v = np.zeros((S + TILE) * wide_d, q.dtype), np.zeros((S + TILE) * wide_e, q.dtype)
+    sum_q, delta, shift = np.empty(TILE * wide_d, q.dtype), np.zeros(TILE, q.dtype), np.zeros(TILE, q.dtype)
+    for i0 in range(0, T, TILE):
+        rows = min(TILE, T - i0)
+        across, height = _padded(rows, lanes), _padded(rows, ROWS)
+        for i in range(rows):
+            at, d, l = (head * T + i0 + i) * E, zero, lse[head * T + i0 + i]
+            left, right = do[at:at + E], o[at:at + E]
+            for e in range(E):
+                d += left[e] * right[e]
+            delta[i] = d
+            shift[i] = zero if l == -np.inf else l  # a query that saw no key: exp(−∞ − 0) is the 0 it gives and gets
+        _turned(q, (head * T + i0) * D, rows, D, scale[0], queries_t)
+        _turned(do, (head * T + i0) * E, rows, E, one, gradients_t)
+        queries, query_at, query_step = _rows(q, (head * T + i0) * D, rows, D, wide_d, query_copy)
+        gradients, gradient_at, gradient_step = _rows(do, (head * T + i0) * E, rows, E, wide_e, gradient_copy)
+        sum_q[:] = zero
+        for j0 in range(0, min(S, i0 + rows) if sizes[7] else S, TILE):
+            columns = min(TILE, S - j0)
+            depth = _padded(columns, ROWS)
+            keys, key_at, key_step = _rows(k, (head * S + j0) * D, columns, D, wide_d, key_copy)
+            values, value_at, value_step = _rows(v, (head * S + j0) * E, columns, E, wide_e, value_copy)
+            _multiply(keys, key_at, key_step, unit, queries_t, start, pitch, depth, D, across, begin, p, start, pitch)
+            _multiply(values, value_at, value_step, unit, gradients_t, start, pitch, depth, E, across, begin, ds, start, pitch)
+            if sizes[6] or sizes[7]:
+                _hide(p, sizes, mask, head, i0, rows, j0, columns, turned)
+            for j in range(columns):
+                p_, ds_ = p[j * TILE:(j + 1) * TILE], ds[j * TILE:(j + 1) * TILE]
+                for i in range(TILE):
+                    weight = exp_(p_[i] - shift[i])
+                    p_[i], ds_[i] = weight, weight * (ds_[i] - delta[i])
+            _multiply(p, start, pitch, unit, gradients, gradient_at, gradient_step, depth, rows, wide_e, go_on,
+                      sum_v, j0 * wide_e, wide_e)
+            _multiply(ds, start, pitch, unit, queries, query_at, query_step, depth, rows, wide_d, go_on,
+                      sum_k, j0 * wide_d, wide_d)
+            _multiply(ds, start, unit, pitch, keys, key_at, key_step, height, columns, wide_d, go_on, sum_q, start, wide_d)
+        _unpack(sum_q, rows, D, scale[0], wide_d, dq, (head * T + i0) * D)
+    _unpack(sum_k, S, D, scale[0], wide_d, dk, head * S * D)
+    _unpack(sum_v, S, E, one, wide_e, dv, head * S * E)
 
 
 @kernel
