@@ -10,6 +10,8 @@ keeps a block of results in vector registers and uses every loaded number severa
     tile = multiply_add(tile, a, at, step, b, bat, bstep)      tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]
     tile = multiply_add_lanes(tile, a, at, step, b, bat)       tile[m, v] += vector at a[at + m·step + v·lanes], lane by
                                                                lane times the one at b[bat + v·lanes]
+    tile = slide(tile, x, at, step, A, b, bat, bstep, B, N)    tile[m, v] += Σ_{n<N} vector at x[at + (m·A + n·B)·step +
+                                                               v·lanes], lane by lane times b[bat + n·bstep + v·lanes]
     tile_store(tile, y, at, step, rows, lanes)                 y[at + m·step + l] = tile[m, l], m < rows and l < lanes
     tile_add(tile, y, at, step, rows, lanes)                   y[at + m·step + l] += tile[m, l]
     tile_store_rows(tile, y, at, step, first, last)            y[at + m·step + l] = tile[m, l], first ≤ m < last, every l
@@ -18,13 +20,15 @@ keeps a block of results in vector registers and uses every loaded number severa
     vector_lanes(x)                                            numbers of x.dtype in one vector, a constant
     copy_run(x, at, y, yat, count)                             y[yat + e] = x[at + e] for e < count
     clear_run(y, at, count)                                    y[at + e] = 0 for e < count
+    fetch_run(x, at, count)                                    x[at + e] for e < count are wanted soon; changes nothing
     take(x, at), put(y, at, number)                            x[at] and y[at] = number
     stay_whole()                                               the function that says this is never inlined
 
-Arrays are one-dimensional and contiguous, ``at`` and the steps count elements, nothing is checked. ROWS and VECTORS must
-be constants. `multiply_add` is an outer product: ROWS broadcast numbers and VECTORS loaded vectors make ROWS·VECTORS
-fused multiply-adds. Everything above it (which numbers, in which order) is ordinary Python, compiled by Numba: the
-tile is a Numba type whose value is an LLVM array of vectors, which LLVM's optimiser takes apart into registers.
+Arrays are one-dimensional and contiguous, ``at`` and the steps count elements, nothing is checked. ROWS, VECTORS, A, B
+and N must be constants. `multiply_add` is an outer product: ROWS broadcast numbers and VECTORS loaded vectors make
+ROWS·VECTORS fused multiply-adds. In `slide` neighbouring rows of the tile want the same vectors of x, and each is loaded
+once. Everything above it (which numbers, in which order) is ordinary Python, compiled by Numba: the tile is a Numba type
+whose value is an LLVM array of vectors, which LLVM's optimiser takes apart into registers.
 
 Every result is one accumulator to which products are added in loop order, so neither the tile's size nor the number
 of threads changes a bit of it.
@@ -187,6 +191,25 @@ def clear_run(typingctx, target, at, count):
 
 
 @intrinsic
+def fetch_run(typingctx, array, at, count):
+    """Ask for the cache lines of array[at + e], e < count: beyond the array too nothing happens but a wasted request."""
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.IntType(8).as_pointer()
+        prefetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [kind] + [ir.IntType(32)] * 3), "llvm.prefetch.p0")
+        start = _at(builder, _data(context, builder, signature.args[0], arguments[0]), arguments[1])
+        start = builder.bitcast(start, kind)
+        size = builder.mul(arguments[2], _int(array.dtype.bitwidth // 8))
+        with cgutils.for_range_slice(builder, _int(0), size, _int(64)) as (offset, _):
+            read, near, data = (ir.Constant(ir.IntType(32), number) for number in (0, 2, 1))
+            builder.call(prefetch, [builder.gep(start, [offset]), read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), codegen
+
+
+@intrinsic
 def stay_whole(typingctx):
     """Keep LLVM from inlining the function that calls this: its loops are then optimised once, not in every caller."""
 
@@ -266,6 +289,33 @@ def multiply_add_lanes(typingctx, tile, a, at, step, b, bat):
 
     index = types.intp
     return tile(tile, a, index, index, b, index), codegen
+
+
+@intrinsic(prefer_literal=True)
+def slide(typingctx, tile, x, at, step, rows_apart, b, bat, bstep, terms_apart, terms):
+    """tile[m, v] += Σ_{n<terms} x[at + (m·rows_apart + n·terms_apart)·step …] · b[bat + n·bstep …], whole vectors, n in order."""
+    A, B, N = rows_apart.literal_value, terms_apart.literal_value, terms.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        value, _, at, step, _, _, bat, bstep, _, _ = arguments
+        x_start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
+        b_start = _at(builder, _data(context, builder, signature.args[5], arguments[5]), bat)
+        fused = _fused(builder, tile)
+        factors = [_load_vector(builder, tile, _at(builder, _at(builder, b_start, builder.mul(bstep, _int(n))), v * tile.lanes))
+                   for n in range(N) for v in range(tile.vectors)]
+        for place in range((tile.rows - 1) * A + (N - 1) * B + 1):  # along x, so that a vector is forgotten when it has passed
+            users = [(m, n) for m in range(tile.rows) for n in range(N) if m * A + n * B == place]
+            for v in range(tile.vectors if users else 0):
+                start = _at(builder, _at(builder, x_start, builder.mul(step, _int(place))), v * tile.lanes)
+                vector = _load_vector(builder, tile, start)
+                for m, n in users:
+                    i = m * tile.vectors + v
+                    total = builder.call(fused, [vector, factors[n * tile.vectors + v], builder.extract_value(value, i)])
+                    value = builder.insert_value(value, total, i)
+        return value
+
+    index = types.intp
+    return tile(tile, x, index, index, rows_apart, b, index, index, terms_apart, terms), codegen
 
 
 def _writer(name, add, doc):

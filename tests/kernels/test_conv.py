@@ -36,6 +36,8 @@ CASES = {
     "multiplier": (2, 6, 7, 3, 6, 3, 3, (1, 1), (1, 1), (1, 1), 3),
     "depthwise": (3, 6, 9, 17, 17, 3, 5, (1, 1), (1, 2), (1, 1), 17),
     "depthwise, stride and dilation": (2, 12, 20, 16, 16, 3, 3, (2, 1), (1, 1), (1, 2), 16),
+    "depthwise, 3 x 3": (2, 5, 21, 20, 20, 3, 3, (1, 1), (1, 1), (1, 1), 20),
+    "depthwise, stride 2": (18, 9, 37, 17, 17, 3, 3, (2, 2), (1, 1), (1, 1), 17),
     "spatial gate": (5, 14, 9, 2, 1, 7, 7, (1, 1), (3, 3), (1, 1), 1),
     "one channel of many": (3, 5, 9, 30, 1, 3, 3, (1, 1), (1, 1), (1, 1), 1),
     "few channels, stride": (2, 9, 9, 7, 2, 3, 3, (2, 1), (1, 1), (1, 2), 1),
@@ -207,7 +209,7 @@ def test_the_cases_enter_every_path(monkeypatch):
     spy(winograd, of_winograd)
     spy(weight_grad, of_weights)
     spy(planes, lambda body, given, jobs: [("planes", "one" if given[6] == 1 else "some", given[3] > 1)])
-    spy(depthwise, lambda body, given, jobs: [("depthwise", body)])
+    spy(depthwise, lambda body, given, jobs: [("depthwise", body, given[9] if given[7] == 3 and given[13] == 1 else "any")])
     for name in CASES:
         check(kernels.rung("cpu"), name, np.float32)
     wanted = {("direct", *p) for p in itertools.product(("tall", "short"), ("wide", "narrow"))}
@@ -219,7 +221,7 @@ def test_the_cases_enter_every_path(monkeypatch):
     wanted |= {("planes", "some", False)} if planes.suits(2, 9, (1, 1), 1, np.dtype(np.float32)) else set()  # not with short vectors
     wanted |= {("winograd", *p) for p in itertools.product(("tall", "short"), ("wide", "narrow"))}
     wanted |= {("winograd", p) for p in ("one slice", "slices")}
-    wanted |= {("depthwise", "_one_band"), ("depthwise", "_one_block")}
+    wanted |= {("depthwise", *p) for p in itertools.product(("_one_band", "_one_block"), (1, 2, "any"))}  # how far it slides
     assert wanted <= seen, f"no case enters {wanted - seen}"
 
 

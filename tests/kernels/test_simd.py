@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tinyattn.kernels.cpu.jit import inner
-from tinyattn.kernels.cpu.simd import lanes_of, tile_load, tile_store, tile_store_rows, turn, vector_lanes
+from tinyattn.kernels.cpu.simd import fetch_run, lanes_of, slide, tile_load, tile_store, tile_store_rows, turn, vector_lanes
 
 
 @inner
@@ -25,6 +25,20 @@ def _turned(x, y):
     tile_store(a, y, 0, V, 2, V)
     tile_store(b, y, 2 * V, V, 2, V)
     tile_store(c, y, 4 * V, V, 2, V)
+
+
+@inner
+def _slid(x, step, b, bstep, y):
+    V = vector_lanes(x)
+    tile_store(slide(tile_load(y, 0, 2 * V, 4, 2), x, 3, step, 2, b, 1, bstep, 3, 5), y, 0, 2 * V, 4, 2 * V)
+
+
+@inner
+def _fetched(x):
+    fetch_run(x, -100_000_000, 40)
+    fetch_run(x, 0, 0)
+    fetch_run(x, len(x) - 1, 100_000)
+    return x.sum()
 
 
 def numbers(rows, dtype):
@@ -52,3 +66,22 @@ def test_turn():
     x, y = numbers(6, np.float32), np.empty((6, lanes_of(np.dtype(np.float32))), np.float32)
     _turned(x.ravel(), y.ravel())
     np.testing.assert_array_equal(y.reshape(3, 2, -1), x.reshape(2, 3, -1).swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slide(dtype):
+    """In small whole numbers, so that every sum is exact."""
+    wide, random = 2 * lanes_of(np.dtype(dtype)), np.random.default_rng(0)
+    step, bstep = wide + 3, wide + 1
+    x, b, y = (random.integers(-9, 9, size).astype(dtype) for size in (3 + 19 * step, 1 + 5 * bstep, 4 * wide))
+    expected = y.reshape(4, wide).copy()
+    for m in range(4):
+        for n in range(5):
+            at, bat = 3 + (m * 2 + n * 3) * step, 1 + n * bstep
+            expected[m] += x[at:at + wide] * b[bat:bat + wide]
+    _slid(x, step, b, bstep, y)
+    assert y.reshape(4, wide).tolist() == expected.tolist()
+
+
+def test_fetching_changes_nothing_even_outside():
+    assert _fetched(np.arange(5.0)) == 10
