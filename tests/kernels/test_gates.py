@@ -175,3 +175,81 @@ def test_bits_do_not_depend_on_the_threads():
                 *k.pool_channels_backward(maps, where, x, channel), *k.apply_gates_backward(x, x, channel, pixel)]
 
     same_bits(everything)
+
+
+# ---- a whole gate ---------------------------------------------------------------------------------------------------
+
+GATES = {
+    # name: (N, H, W, C), hidden (0: no MLP), biases, filter size (None: no filters), with the maximum
+    "cbam": ((2, 28, 28, 32), 4, False, (7, 7), True), "cbam, rest everywhere": ((3, 7, 9, 19), 3, False, (7, 7), True),
+    "se": ((2, 6, 7, 16), 4, True, None, False), "se, few channels": ((2, 5, 1, 3), 2, True, None, False),
+    "mean alone": ((3, 14, 14, 33), 0, False, None, False), "long filters": ((1, 4, 12, 8), 2, True, (3, 11), True),
+    "biases and places": ((2, 8, 8, 64), 4, True, (3, 3), False), "one pixel": ((2, 1, 1, 1), 1, True, (1, 1), True),
+    "no MLP": ((2, 3, 5, 20), 0, False, (5, 5), True), "fewer pixels than a tile": ((1, 1, 3, 17), 1, False, (1, 3), True),
+}
+
+
+def gate(name, dtype=np.float64):
+    """dy, x, five weights and with_max of one of `GATES`; x is rounded where nothing is differenced: there are ties."""
+    shape, h, biases, taps, with_max = GATES[name]
+    C, make = shape[3], lambda *shape: numbers(*shape, dtype=dtype, seed=len(shape) + shape[0])
+    return (numbers(*shape, dtype=dtype, seed=1), numbers(*shape, dtype=dtype), make(h, C) if h else None, make(h) if biases else None,
+            make(C, h) if h else None, make(C) if biases else None, 0.2 * make(1, 2, *taps) if taps else None, with_max)
+
+
+def run(k, dy, *given, end=""):
+    y, notes = getattr(k, "attention_gate_forward" + end)(*given)
+    return [y, notes, *getattr(k, "attention_gate_backward" + end)(dy, *given, notes)]
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(np.float32, 3e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("name", GATES)
+def test_whole_gates_agree(name, dtype, tolerance):
+    dy, x, *rest = gate(name, dtype)
+    given = dy, np.round(x, 1), *rest
+    expected = run(kernels.rung("reference"), *given)
+    for end in ("", "_plain"):
+        for i, (a, b) in enumerate(zip(expected, run(kernels.rung("cpu"), *given, end=end), strict=True)):
+            assert (a is None) == (b is None)
+            if a is not None:
+                assert a.dtype == b.dtype == dtype and a.shape == b.shape
+                np.testing.assert_allclose(b, a, rtol=0, atol=tolerance * max(1, np.abs(a).max()), err_msg=f"{end} {i}")
+
+
+@pytest.mark.parametrize("name", ["se, few channels", "fewer pixels than a tile", "one pixel"])
+def test_gradients_of_a_whole_gate(k, name):
+    dy, x, *weights, with_max = gate(name)
+    given = [x, *weights]
+    for i, (a, dx) in enumerate(zip(given, run(k, dy, *given, with_max)[2:], strict=True)):
+        assert (a is None) == (dx is None)
+        if a is not None:
+            f = lambda a: k.attention_gate_forward(*given[:i], a, *given[i + 1:], with_max)[0]  # noqa: B023
+            np.testing.assert_allclose(dx, slope(f, a, dy), atol=1e-7)
+
+
+def test_a_whole_gate_by_hand(k):
+    """Two pixels of two channels, means 2 and 0; the map of means goes through a filter of one tap, σ(0) where it is 0."""
+    x = np.array([[[[1.0, 1], [3, -1]]]])
+    s = lambda v: 1 / (1 + np.exp(-v))
+    filters = np.array([[[[0.5]], [[0]]]])
+    y, notes = k.attention_gate_forward(x, None, None, None, None, filters, False)
+    g = s(2), 0.5
+    places = s((g[0] + g[1]) / 4), s((3 * g[0] - g[1]) / 4)
+    np.testing.assert_allclose(y[0, 0], [[g[0] * places[0], 0.5 * places[0]], [3 * g[0] * places[1], -0.5 * places[1]]], rtol=1e-12)
+    np.testing.assert_allclose(notes[0, 3], [*g, *places], rtol=1e-12)
+    np.testing.assert_allclose(notes[0, :3], [[2, 0, (g[0] + g[1]) / 2, (3 * g[0] - g[1]) / 2], [0, 0, g[0], 3 * g[0]],
+                                              [0, 0, 0, 0]], rtol=1e-12)
+
+
+def test_nan_in_a_whole_gate_stays_in_its_image(k):
+    dy, x, *rest = gate("cbam, rest everywhere")
+    x[1, 2, 3, 4] = nan
+    y, notes, dx, *_ = run(k, dy, x, *rest)
+    assert np.isnan(y[1]).all() and not np.isnan(y[[0, 2]]).any() and not np.isnan(dx[[0, 2]]).any()
+    assert np.isnan(notes[1, 1, 4]) and notes[1, 2, 4] == 2 * 9 + 3
+
+
+def test_bits_of_a_whole_gate_do_not_depend_on_the_threads():
+    for name in ("cbam", "biases and places"):
+        given = gate(name, np.float32)
+        same_bits(lambda: [a for a in run(kernels.rung("cpu"), *given) if a is not None])  # noqa: B023

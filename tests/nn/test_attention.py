@@ -96,6 +96,54 @@ def test_cbam_is_the_papers():
     np.testing.assert_allclose(gate.attention_maps["channel"], 1 / (1 + np.exp(-mlp)), rtol=1e-4)
 
 
+@pytest.mark.parametrize("make", [lambda: attention.CBAM(20), lambda: attention.CBAM(8, kernel_size=3), lambda: attention.SqueezeExcitation(20)])
+def test_a_fused_gate_is_its_plain_chain(make):
+    """Outputs, gradients, gradients of gradients and records; a hook on any child takes the plain path."""
+    def everything(net):
+        x = ta.tensor(images(2, net.channels, 9, 8).data.astype(np.float64), requires_grad=True)
+        inputs = [x, *net.parameters()]
+        y, z = net(x), net(x)
+        grads = ta.grad((y * y).sum(), inputs, create_graph=True)
+        found = [y, *ta.grad((z * z * z).sum(), inputs), *grads, *ta.grad(sum((g * g).sum() for g in grads), inputs)]
+        return y.grad_fn.name, [*(a.data for a in found), *net.attention_maps.values()]
+
+    net = make().double()
+    for p in net.parameters():
+        p.data[...] = np.random.default_rng(p.ndim).normal(size=p.shape) * 0.5
+    net.record_attention = True
+    name, expected = everything(net)
+    assert name == "attention_gate"
+    for child in net.children():
+        with child.register_forward_hook(lambda *_: None):
+            name, found = everything(net)
+        assert name == "apply_gates"
+        for a, b in zip(expected, found, strict=True):
+            assert a.shape == b.shape
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.abs(b).max())
+
+
+def test_images_too_large_for_the_fused_gate_go_step_by_step(monkeypatch):
+    gate, x = attention.CBAM(8), images(2, 8, 5, 6)
+    gate.record_attention = True
+    y, maps = gate(x), gate.attention_maps
+    monkeypatch.setattr(ta.ops.gates, "MOST_PIXELS", 29)
+    z = gate(x)
+    np.testing.assert_allclose(z.data, y.data, rtol=1e-5, atol=1e-6)
+    for name, values in gate.attention_maps.items():
+        np.testing.assert_allclose(values, maps[name], rtol=1e-5)
+    assert maps.keys() == gate.attention_maps.keys() == {"channel", "pixel"}
+
+
+def test_a_gate_with_another_convolution_in_its_place():
+    gate, x = attention.CBAM(4), images(1, 4, 6, 6)
+    for conv in (nn.Conv2d(2, 1, 3, padding=1), nn.Conv2d(2, 1, 3, padding=2, dilation=2, bias=False),
+                 nn.Conv2d(2, 1, 3, padding=1, padding_mode="reflect", bias=False), nn.Conv2d(2, 1, (3, 5), padding=(1, 2), bias=False)):
+        gate.conv = conv
+        y = gate(x)
+        with gate.fc1.register_forward_hook(lambda *_: None):
+            np.testing.assert_allclose(y.data, gate(x).data, rtol=1e-5, atol=1e-6)
+
+
 def test_softmax_needs_its_axis():
     with pytest.raises(TypeError, match="softmax: dim is missing.*dim=-1"):
         F.softmax(images(2, 3))

@@ -32,6 +32,25 @@ def test_fused_chain_equals_the_plain_one():
         assert np.array_equal(net.norm.running_var.data, other.norm.running_var.data)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d((2, 3)), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2, ceil_mode=True), nn.AvgPool2d(2)])
+def test_fused_chain_with_the_pool_that_follows(pool, training):
+    ta.manual_seed(1)
+    net, random = nn.ConvNormAct(3, 5, 3).double().train(training), np.random.default_rng(0)
+    x = ta.randn(4, 3, 7, 6, dtype=np.float64, requires_grad=True)
+    net.norm.weight.data[...], net.norm.bias.data[...] = random.normal(size=5), random.normal(size=5)
+    other, seen = copy.deepcopy(net), []
+    y, z = net(x, pool), pool(other(x))
+    np.testing.assert_allclose(y.data, z.data, rtol=1e-12, atol=1e-12)
+    g, h = (ta.grad((out * out).sum(), [x, *m.parameters()]) for out, m in ((y, net), (z, other)))
+    for a, b in zip(g, h, strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-10, atol=1e-11)
+    assert np.array_equal(net.norm.running_var.data, other.norm.running_var.data)
+    with pool.register_forward_hook(lambda m, i, o: seen.append(i[0].shape)):
+        net(x, pool)
+    assert seen == [(4, 5, 7, 6)], "who watches the pool sees what it was given"
+
+
 @pytest.mark.parametrize("activation", ["relu", None])
 def test_fused_chain_is_its_formula(activation):
     """Held against NumPy, in training and in evaluation, on an image that is no square."""

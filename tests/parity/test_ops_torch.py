@@ -24,7 +24,22 @@ def _apply_gates(t, f, x, a, b):
     return x * a[:, :, None, None] * b.reshape(b.shape[0], 1, *b.shape[-2:])
 
 
+def _squeeze_excitation(t, f, x, w1, b1, w2, b2):
+    return x * torch.sigmoid(TF.linear(TF.relu(TF.linear(x.mean((2, 3)), w1, b1)), w2, b2))[:, :, None, None]
+
+
+def _cbam(t, f, x, w1, w2, filters):
+    score = sum(TF.linear(TF.relu(TF.linear(v, w1)), w2) for v in (x.mean((2, 3)), x.flatten(2).max(2)[0]))
+    gated = x * torch.sigmoid(score)[:, :, None, None]
+    maps = torch.stack([gated.mean(1), gated.max(1)[0]], 1)
+    return gated * torch.sigmoid(TF.conv2d(maps, filters, padding=tuple(n // 2 for n in filters.shape[2:])))
+
+
 TWINS = {
+    "attention_gate mean alone": lambda t, f, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
+    "attention_gate SE": _squeeze_excitation,
+    "attention_gate CBAM": _cbam,
+    "attention_gate CBAM of 17 channels": _cbam,
     "pool_pixels": lambda t, f, x: [x.mean((2, 3)), x.flatten(2).max(2)[0]],
     "pool_pixels mean alone": lambda t, f, x: x.mean((2, 3)),
     "pool_channels": _pool_channels,
@@ -35,6 +50,9 @@ TWINS = {
         (q @ k.mT * 0.5).masked_fill(torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).triu(1), -torch.inf), -1),
     "batch_norm with relu": lambda t, f, x, w, b: TF.relu(TF.batch_norm(x, None, None, w, b, True)),
     "batch_norm running, with relu": lambda t, f, x, m, v, w, b: TF.relu(TF.batch_norm(x, m, v, w, b)),
+    **{f"batch_norm with relu and pool {shape}": lambda t, f, x, w, b, p=windows: TF.max_pool2d(TF.relu(TF.batch_norm(x, None, None, w, b, True)), p)
+       for shape, windows in (("2×3×4×5", 2), ("2×19×5×7", (2, 3)), ("64×33×8×8", 2))},
+    "batch_norm running, with relu and pool": lambda t, f, x, m, v, w, b: TF.max_pool2d(TF.relu(TF.batch_norm(x, m, v, w, b)), 2),
     "batch_norm gradients of given statistics": _running,
     "hardsigmoid": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 6,         # PyTorch's own derivative has a float32 sixth in it
     "hardsigmoid in place": lambda t, f, x: torch.clamp(x * 7 + 3, 0, 6) / 2,

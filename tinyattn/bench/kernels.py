@@ -79,9 +79,7 @@ def norm_relu(side, random):
 
 def channel_gate(side, random):
     """x · σ(mean of x over the pixels)"""
-    def ours(x):
-        return side.F.apply_gates(x, side.F.sigmoid(side.F.pool_pixels(x, with_max=False)))
-    return side.pick(ours, lambda x: x * side.t.sigmoid(x.mean((2, 3), keepdim=True)))
+    return side.pick(lambda x: side.F.attention_gate(x), lambda x: x * side.t.sigmoid(x.mean((2, 3), keepdim=True)))
 
 
 def cbam(side, random):

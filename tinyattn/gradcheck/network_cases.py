@@ -267,6 +267,12 @@ case("pool_pixels", lambda t, F, x: F.pool_pixels(x, with_max=False), N(2, 3, 4,
 case("pool_channels", lambda t, F, x: F.pool_channels(x), D(2, 3, 4, 5), label="no gate")
 case("apply_gates", lambda t, F, x, a: F.apply_gates(x, channel=a), N(2, 3, 4, 5), N(2, 3), label="channel alone")
 case("apply_gates", lambda t, F, x, b: F.apply_gates(x, pixel=b), N(2, 3, 4, 5), N(2, 1, 4, 5), label="pixel alone")
+case("attention_gate", lambda t, F, x: F.attention_gate(x), N(2, 3, 4, 5), label="mean alone")
+case("attention_gate", lambda t, F, x, *w: F.attention_gate(x, *w), N(2, 5, 3, 2), N(2, 5), N(2), N(5, 2), N(5), label="SE")
+case("attention_gate", lambda t, F, x, w1, w2, f: F.attention_gate(x, w1, None, w2, None, f, True),
+     D(2, 5, 4, 3), N(2, 5), N(5, 2), N(1, 2, 3, 5), label="CBAM")
+case("attention_gate", lambda t, F, x, w1, w2, f: F.attention_gate(x, w1, None, w2, None, f, True),
+     D(2, 17, 6, 7), N(4, 17), N(17, 4), N(1, 2, 7, 7), label="CBAM of 17 channels")
 
 
 def _dropout(t, F, x):
@@ -295,6 +301,11 @@ def _fused_batch_norm(t, F, x, w, b):
 case("batch_norm", _fused_batch_norm, N(2, 3, 4, 5), P(3), N(3), label="with relu")
 case("batch_norm", lambda t, F, x, m, v, w, b: F.batch_norm(x, m, v, w, b, activation="relu"), N(2, 3, 4, 5), const(N(3)), const(P(3)),
      N(3), N(3), label="running, with relu")
+for shape, windows in (((2, 3, 4, 5), 2), ((2, 19, 5, 7), (2, 3)), ((64, 33, 8, 8), 2)):
+    case("batch_norm", lambda t, F, x, w, b, p=windows: F.batch_norm(x, None, None, w, b, True, activation="relu", pool=p), D(*shape),
+         P(shape[1]), N(shape[1]), label=f"with relu and pool {'×'.join(map(str, shape))}")
+case("batch_norm", lambda t, F, x, m, v, w, b: F.batch_norm(x, m, v, w, b, activation="relu", pool=2), D(2, 3, 4, 5), const(N(3)), const(P(3)),
+     N(3), N(3), label="running, with relu and pool")
 
 
 def _root(t, F, x):

@@ -4,7 +4,7 @@ from ..ops.activation import (elu, gelu, glu, hardsigmoid, hardswish, hardtanh, 
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
-from ..ops.gates import apply_gates, pool_channels, pool_pixels
+from ..ops.gates import apply_gates, attention_gate, pool_channels, pool_pixels
 from ..ops.embedding import embedding, one_hot
 from ..ops.interpolate import interpolate
 from ..ops.length import cosine_similarity, normalize
@@ -21,7 +21,7 @@ from ..ops.softmax import log_softmax, softmax
 from ..ops.unfold import fold, unfold
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
-           "apply_gates", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+           "apply_gates", "attention_gate", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
            "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
            "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "fold",
            "gelu", "glu", "grid_sample", "group_norm", "hardsigmoid", "hardswish", "hardtanh", "huber_loss",

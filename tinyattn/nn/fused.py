@@ -6,8 +6,9 @@ takes the plain path, child by child.
 from ..ops.arguments import pair
 from . import functional as F
 from .conv import Conv2d
-from .norm import BatchNorm2d
 from .module import Module
+from .norm import BatchNorm2d
+from .pooling import MaxPool2d
 
 
 class ConvNormAct(Module):
@@ -26,11 +27,20 @@ class ConvNormAct(Module):
         self.norm = BatchNorm2d(out_channels)
         self.activation = activation
 
-    def forward(self, x):
-        if isinstance(self.norm, BatchNorm2d) and not self.norm.is_hooked():
-            return self.norm.forward(self.conv(x), activation=self.activation)
-        y = self.norm(self.conv(x))
-        return F.relu(y) if self.activation == "relu" else y
+    def forward(self, x, pool=None):
+        """`pool`: a layer that comes next; where it is a MaxPool2d whose windows tile the image, it runs in the norm's pass too."""
+        plain = not isinstance(self.norm, BatchNorm2d) or self.norm.is_hooked()
+        if not plain and self.activation == "relu" and _tiles(pool):
+            return self.norm.forward(self.conv(x), activation="relu", pool=pool.kernel_size)
+        y = self.norm(self.conv(x)) if plain else self.norm.forward(self.conv(x), activation=self.activation)
+        y = F.relu(y) if plain and self.activation == "relu" else y
+        return y if pool is None else pool(y)
 
     def extra_repr(self):
         return f"activation={self.activation!r}"
+
+
+def _tiles(pool):
+    """Whether `pool` is a MaxPool2d, watched by nobody, whose windows tile the image."""
+    return (isinstance(pool, MaxPool2d) and not pool.is_hooked() and pool.stride in (None, pool.kernel_size)
+            and pool.padding in (0, (0, 0)) and pool.dilation in (1, (1, 1)) and not (pool.ceil_mode or pool.return_indices))

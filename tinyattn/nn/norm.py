@@ -50,7 +50,7 @@ class _Norm(Module):
 class _BatchNorm(_Norm):
     """What batch norms of all ranks do."""
 
-    def forward(self, input, activation=None):
+    def forward(self, input, activation=None, pool=None):
         self._checked(input)
         own = self.training or self.running_mean is None              # by the batch's own statistics?
         moves = self.training and self.track_running_stats and self.running_mean is not None
@@ -58,7 +58,8 @@ class _BatchNorm(_Norm):
         momentum = self.momentum
         if momentum is None:  # the mean over all batches so far
             momentum = 1 / (int(self.num_batches_tracked.data) + 1) if moves else 0.0
-        y = F.batch_norm(input, mean, var, self.weight, self.bias, own, momentum, self.eps, activation=activation)
+        y = F.batch_norm(input, mean, var, self.weight, self.bias, own, momentum, self.eps, activation=activation,
+                         pool=pool)
         if moves:
             self.num_batches_tracked.data[...] += 1
             self.num_batches_tracked._changed()

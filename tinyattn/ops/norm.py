@@ -13,7 +13,8 @@ from .. import kernels
 from ..autograd import Function, is_grad_enabled
 from .arguments import flag, float_argument, real, same_dtype, whole
 from .creation import ones, zeros
-from .layout import NCHW, NHWC
+from .layout import NCHW, NHWC, to_memory, to_public
+from .pool import TiledMaxUnpoolFunction, max_pool2d, tile_size
 
 
 def _rows(k, x):
@@ -48,25 +49,54 @@ class BatchNormFunction(Function):
     def backward(ctx, dy, *_):
         x, weight, bias, y, mean, rstd = ctx.saved
         if is_grad_enabled():
-            return ctx.written_out(dy, x, weight, y)
+            return _written_out(dy if y is None else dy * (y > 0).to(dy.dtype), x, weight, ctx.attributes["eps"])
         return BatchNormGradFunction.apply(dy, x, mean, rstd, weight, bias, relu=ctx.attributes["relu"])
 
-    def written_out(ctx, dy, x, weight, y):
-        """The same gradient through ordinary operations, for when it is itself recorded."""
-        if y is not None:
+
+class BatchNormPoolFunction(Function):
+    """y = max over the windows of max(0, γ (x − μ) / √(σ² + ε) + β), windows that tile x;  also μ and σ², as above"""
+
+    def forward(ctx, x, weight, bias, eps, kernel_size):
+        k = ctx.kernels
+        y, winners, places, mean, var, rstd = k.batch_norm_pool_forward(to_memory(k, x), *_contiguous(k, weight, bias), eps, kernel_size)
+        y = to_public(y)
+        ctx.save(x, weight, bias, y, winners, places, mean, rstd)
+        return y, mean, var
+
+    def backward(ctx, dy, *_):
+        x, weight, bias, y, *found = ctx.saved
+        kernel_size = ctx.attributes["kernel_size"]
+        if is_grad_enabled():
             dy = dy * (y > 0).to(dy.dtype)
-        axes, shape = (0,) + tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
-        mean = x.mean(axes, keepdim=True)
-        rstd = (x.var(axes, correction=0, keepdim=True) + ctx.attributes["eps"]).rsqrt()
-        normed = (x - mean) * rstd
-        dx = rstd * (dy - dy.mean(axes, keepdim=True) - normed * (dy * normed).mean(axes, keepdim=True))
-        if weight is not None:
-            dx = dx * weight.reshape(shape)
-        return dx, (dy * normed).sum(axes), dy.sum(axes)
+            spread = TiledMaxUnpoolFunction.apply(dy, found[1], shape=x.shape, kernel_size=kernel_size)
+            return _written_out(spread, x, weight, ctx.attributes["eps"])
+        return BatchNormPoolGradFunction.apply(dy, x, *found, weight, bias, kernel_size=kernel_size)
+
+
+class BatchNormPoolGradFunction(Function):
+    """dx, dγ, dβ of batch norm before ReLU and pooling, from sums over the windows; not recorded (see _written_out)"""
+
+    def forward(ctx, dy, x, winners, places, mean, rstd, weight, bias, kernel_size):
+        k = ctx.kernels
+        dx, dweight, dbias = k.batch_norm_pool_backward(to_memory(k, dy), to_memory(k, x), winners, places, mean, rstd,
+                                                        *_contiguous(k, weight, bias), kernel_size)
+        return to_public(dx), dweight, dbias
+
+
+def _written_out(dy, x, weight, eps):
+    """dx, dγ, dβ of batch norm through ordinary operations, for when they are themselves recorded."""
+    axes, shape = (0,) + tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    mean = x.mean(axes, keepdim=True)
+    rstd = (x.var(axes, correction=0, keepdim=True) + eps).rsqrt()
+    normed = (x - mean) * rstd
+    dx = rstd * (dy - dy.mean(axes, keepdim=True) - normed * (dy * normed).mean(axes, keepdim=True))
+    if weight is not None:
+        dx = dx * weight.reshape(shape)
+    return dx, (dy * normed).sum(axes), dy.sum(axes)
 
 
 class BatchNormGradFunction(Function):
-    """dx, dγ, dβ of batch norm in two passes over dy and x; not recorded (see written_out above)"""
+    """dx, dγ, dβ of batch norm in two passes over dy and x; not recorded (see _written_out)"""
 
     def forward(ctx, dy, x, mean, rstd, weight, bias, relu):
         k = ctx.kernels
@@ -102,23 +132,32 @@ class BatchNormInferenceFunction(Function):
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, *,
-               activation=None):
+               activation=None, pool=None):
     """Normalise each channel (axis 1) of (N, C) or (N, C, …).
 
     Training: by the batch's own statistics, which also move the running ones in place,
     ``running ← (1 − momentum) · running + momentum · batch`` (the variance there unbiased, as in PyTorch).
-    Otherwise: by the running statistics. `activation="relu"` applies max(·, 0) in the same pass.
+    Otherwise: by the running statistics. `activation="relu"` applies max(·, 0) in the same pass;
+    with it, `pool` (a number or a pair) takes the largest of each window of so many pixels of an image besides, as max_pool2d does: where
+    the batch's own statistics are used, without ever writing the image between.
     An empty batch gives an empty result and moves nothing.
     ValueError for shapes that do not fit, for training with one value a channel, or with eps ≤ 0.
     """
     x = float_argument(input, "batch_norm")
     if x.ndim == 1 and not x.data.size:                    # PyTorch takes this for no images of no channels
         return batch_norm(x.reshape(0, 0), running_mean, running_var, weight, bias, training, momentum, eps,
-                          activation=activation).reshape(0)
+                          activation=activation, pool=pool).reshape(0)
     if x.ndim < 2:
         raise ValueError(f"batch_norm: input has shape {x.shape}, expected (N, C) or (N, C, …)")
     if activation is not None and not (isinstance(activation, str) and activation == "relu"):
         raise ValueError(f"batch_norm: activation must be None or 'relu', got {activation!r}")
+    if pool is not None:
+        window = tile_size(pool, x, "batch_norm")
+        if activation != "relu":
+            raise ValueError("batch_norm: pool is for activation='relu'; without it, call max_pool2d on the result")
+        if window is None or not flag(training, "batch_norm", "training") or not x.data.size:
+            y = batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps, activation=activation)
+            return max_pool2d(y, pool)
     same_dtype("batch_norm", input=x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
         if value is not None and value.shape != (x.shape[1],):
@@ -145,7 +184,10 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         if running_mean is None:
             running_mean, running_var = zeros(x.shape[1], dtype=x.dtype), ones(x.shape[1], dtype=x.dtype)
         return BatchNormInferenceFunction.apply(x, running_mean, running_var, weight, bias, eps=eps, relu=relu)
-    y, mean, var = BatchNormFunction.apply(x, weight, bias, eps=eps, relu=relu)
+    if pool is None:
+        y, mean, var = BatchNormFunction.apply(x, weight, bias, eps=eps, relu=relu)
+    else:
+        y, mean, var = BatchNormPoolFunction.apply(x, weight, bias, eps=eps, kernel_size=window)
     if running_mean is not None:
         _move(running_mean, mean.data, momentum)
         _move(running_var, var.data * x.dtype.type(count / (count - 1)), momentum)

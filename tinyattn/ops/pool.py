@@ -28,6 +28,49 @@ class MaxPool2dFunction(Function):
         return MaxUnpoolFunction.apply(dy, indices, shape=ctx.shape)
 
 
+class TiledMaxPool2dFunction(Function):
+    """The same where windows tile the image, stride = kernel_size: a byte notes which pixel of its window won"""
+    name = "max_pool2d"
+
+    def forward(ctx, x, kernel_size, **rest):
+        k = ctx.kernels
+        y, places = k.max_pool2d_tiles_forward(to_memory(k, x), kernel_size)
+        ctx.shape = x.shape
+        ctx.save(places)
+        return to_public(y)
+
+    def backward(ctx, dy):
+        (places,) = ctx.saved
+        return TiledMaxUnpoolFunction.apply(dy, places, shape=ctx.shape, kernel_size=ctx.attributes["kernel_size"])
+
+
+class TiledMaxUnpoolFunction(Function):
+    """dx = each dy at the pixel that won its window, 0 elsewhere"""
+
+    def forward(ctx, dy, places, shape, kernel_size):
+        n, c, height, width = shape
+        ctx.save(places)
+        k = ctx.kernels
+        return to_public(k.max_pool2d_tiles_backward(to_memory(k, dy), places, (n, height, width, c), kernel_size))
+
+    def backward(ctx, g):
+        (places,) = ctx.saved
+        return TiledPickWinnersFunction.apply(g, places, **ctx.attributes)
+
+
+class TiledPickWinnersFunction(Function):
+    """y[n,c,i,j] = x at the pixel noted for (n,c,i,j): the transpose of TiledMaxUnpool"""
+
+    def forward(ctx, x, places, shape, kernel_size):
+        ctx.save(places)
+        k = ctx.kernels
+        return to_public(k.max_pool2d_tiles_gather(to_memory(k, x), places, kernel_size))
+
+    def backward(ctx, dy):
+        (places,) = ctx.saved
+        return TiledMaxUnpoolFunction.apply(dy, places, **ctx.attributes)
+
+
 class AdaptiveMaxPool2dFunction(MaxPool2dFunction):
     """y[n,c,i,j] = max of x[n,c] over rows ⌊iH/H'⌋ … ⌈(i+1)H/H'⌉ and columns likewise;  also the winners"""
 
@@ -135,6 +178,16 @@ def _window(x, caller, kernel_size, stride, padding, ceil_mode, dilation=(1, 1))
     return kernel, stride, padding, ceil_mode
 
 
+def tile_size(kernel_size, x, caller):
+    """`kernel_size` as a pair, for images that such windows can tile; None where a byte could not tell their pixels apart.
+
+    ValueError where x is no batch of images, or smaller than a window."""
+    kernel = pair(kernel_size, caller, "pool", 1)
+    if x.ndim != 4 or x.shape[2] < kernel[0] or x.shape[3] < kernel[1]:
+        raise ValueError(f"{caller}: pool = {kernel_size} needs images (N, C, H, W) at least as large, got input {x.shape}")
+    return kernel if kernel[0] * kernel[1] <= 256 else None
+
+
 def _with_indices(made, return_indices, single):
     """What a maximum pool gives back: the kernels' int32 positions become PyTorch's int64 only for those who want them."""
     y, indices = made
@@ -157,8 +210,13 @@ def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_i
     x, single = images(input, caller)
     dilation = pair(dilation, caller, "dilation", 1)
     kernel, stride, padding, ceil_mode = _window(x, caller, kernel_size, stride, padding, ceil_mode, dilation)
-    made = MaxPool2dFunction.apply(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation,
-                                   ceil_mode=ceil_mode)
+    options = dict(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    over = ceil_mode and any(n % size for n, size in zip(x.shape[2:], kernel))     # do windows reach over the edge?
+    if kernel == stride and padding == (0, 0) and dilation == (1, 1) and kernel[0] * kernel[1] <= 256 and not over \
+            and not flag(return_indices, caller, "return_indices"):
+        y = TiledMaxPool2dFunction.apply(x, **options)
+        return y.squeeze(0) if single else y
+    made = MaxPool2dFunction.apply(x, **options)
     return _with_indices(made, flag(return_indices, caller, "return_indices"), single)
 
 

@@ -3,7 +3,7 @@ from ... import ops
 from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear
-from .gate import Gate, hidden_channels, odd
+from .gate import Gate, hidden_channels, odd, unwatched
 
 
 class CBAM(Gate):
@@ -23,6 +23,8 @@ class CBAM(Gate):
 
     def forward(self, x):
         self.check(x)
+        if unwatched(self.fc1, self.fc2, self.conv) and self._keeps_size():
+            return self.run_as_one(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias, self.conv.weight, with_max=True)
         n = x.shape[0]
         pooled = ops.shape.cat(F.pool_pixels(x))                        # (2N, C): the means, then the maxima
         scores = self.fc2(F.relu(self.fc1(pooled)))                     # (2N, C)
@@ -31,3 +33,9 @@ class CBAM(Gate):
         pixel = F.sigmoid(self.conv(maps)).squeeze(1)                   # (N, H, W)
         self.keep(channel=channel, pixel=pixel)
         return F.apply_gates(x, channel, pixel)
+
+    def _keeps_size(self):
+        """Whether the convolution is still one that keeps the map's size, and without a bias."""
+        c = self.conv
+        return (c.bias is None and c.padding_mode == "zeros" and c.stride == c.dilation == (1, 1)
+                and c.padding == tuple([k // 2 for k in c.kernel_size]) and all([k % 2 for k in c.kernel_size]))

@@ -1,5 +1,8 @@
 """The face of a gate: a feature map in, the same shape out, and on request a record of what it attended to."""
 from ...ops.arguments import float_argument, whole
+from .. import functional as F
+from ..conv import Conv2d
+from ..linear import Linear
 from ..module import Module
 
 
@@ -7,7 +10,8 @@ class Gate(Module):
     """Base of modules that weigh a feature map (N, C, H, W) and give back the same shape.
 
     Where `record_attention` is True (set by ``tinyattn.viz.record``), a forward pass leaves its weights in
-    `attention_maps`: name → array, such as ``"channel"`` (N, C) or ``"pixel"`` (N, H, W).
+    `attention_maps`: name → array, such as ``"channel"`` (N, C) or ``"pixel"`` (N, H, W). A gate whose layers
+    nobody watches runs as one operation, `functional.attention_gate`; with hooks on them, layer by layer.
     """
 
     def __init__(self, channels):
@@ -25,6 +29,14 @@ class Gate(Module):
         if 0 in shape:
             raise ValueError(f"{name}: input of shape {shape} is empty")
 
+    def run_as_one(self, x, *weights, with_max=False):
+        """`functional.attention_gate` of x, its weights stored if they are being recorded."""
+        maps = {} if self.record_attention else None
+        y = F.attention_gate(x, *weights, with_max=with_max, maps=maps)
+        if maps is not None:
+            self.attention_maps = maps
+        return y
+
     def keep(self, **maps):
         """Store copies of the attention weights if they are being recorded."""
         if self.record_attention:
@@ -41,3 +53,8 @@ def odd(kernel_size, caller):
     if whole(kernel_size, caller, "kernel_size") % 2 == 0:
         raise ValueError(f"{caller}: kernel_size must be odd, got {kernel_size}")
     return int(kernel_size)
+
+
+def unwatched(*layers):
+    """Whether all `layers` are plain ones, without hooks: then what they would do may be done for them."""
+    return all([type(m) in (Linear, Conv2d) and not m.is_hooked() for m in layers])

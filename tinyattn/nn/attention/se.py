@@ -1,7 +1,7 @@
 """Squeeze-and-excitation: which channels matter for this image? (Hu et al., arXiv:1709.01507)"""
 from .. import functional as F
 from ..linear import Linear
-from .gate import Gate, hidden_channels
+from .gate import Gate, hidden_channels, unwatched
 
 
 class SqueezeExcitation(Gate):
@@ -19,6 +19,8 @@ class SqueezeExcitation(Gate):
 
     def forward(self, x):
         self.check(x)
+        if unwatched(self.fc1, self.fc2):
+            return self.run_as_one(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
         mean = F.pool_pixels(x, with_max=False)                         # (N, C)
         gate = F.sigmoid(self.fc2(F.relu(self.fc1(mean))))              # (N, C)
         self.keep(channel=gate)

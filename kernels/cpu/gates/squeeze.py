@@ -10,10 +10,10 @@ Hu et al.: Squeeze-and-excitation networks (arXiv 1709.01507). Woo et al.: CBAM 
 """
 import numpy as np
 
-from .array import empty
-from .jit import part
-from .launch import launch
-from .shuffle import transpose
+from ..array import empty
+from ..jit import part
+from ..launch import launch
+from ..shuffle import transpose
 
 __all__ = ["pool_pixels_forward", "pool_pixels_backward", "pool_channels_forward", "pool_channels_backward",
            "apply_gates_forward", "apply_gates_backward"]

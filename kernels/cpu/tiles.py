@@ -1,0 +1,141 @@
+"""Arithmetic on whole tiles of registers (see `simd`), for loops that LLVM would not vectorise as they are.
+
+A loop over a pixel's 16 or 32 channels is too short for it: what it makes of such a loop runs 64 numbers at a time, and
+the rest one by one, so that everything is rest. Here a row of a tile is 16 channels of one pixel, and the loop is over
+pixels. All tiles of one call have the same shape, ROWS × 1:
+
+    tile_take(x, at, step, rows, lanes, ROWS)      tile[m] = vector at x[at + m·step]; only the first `rows` rows and `lanes`
+                                                   lanes are read, the rest is 0
+    tile_spread(x, at, ROWS)                       tile[m] = x[at + m] in every lane
+    tile_fill(like, number, ROWS)                  the number everywhere
+    tile_times(a, b), tile_plus(a, b)              a·b, a + b
+    tile_fused(a, b, c)                            a·b + c
+    tile_better(v, best, a, b)                     a where v is larger than best, or the first NaN; b elsewhere
+    tile_total(tile)                               the sum of all its numbers
+"""
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .simd import TileType, _at, _broadcast, _data, _fused, _int, _load_vector, _store_vector
+
+_index = types.intp
+
+
+def _made(builder, tile, vectors):
+    """The tile of these vectors."""
+    value = ir.Constant(tile.value, ir.Undefined)
+    for i, vector in enumerate(vectors):
+        value = builder.insert_value(value, vector, i)
+    return value
+
+
+@intrinsic(prefer_literal=True)
+def tile_take(typingctx, array, at, step, rows, lanes, most):
+    """tile[m, l] = array[at + m·step + l] for m < rows and l < lanes, else 0; `most` rows, a constant."""
+    tile = TileType(array.dtype, most.literal_value, 1)
+
+    def codegen(context, builder, signature, arguments):
+        start = _at(builder, _data(context, builder, signature.args[0], arguments[0]), arguments[1])
+        _, _, step, rows, lanes, _ = arguments
+        buffer = cgutils.alloca_once(builder, tile.value)
+        whole = builder.and_(builder.icmp_signed(">=", rows, _int(tile.rows)),
+                             builder.icmp_signed(">=", lanes, _int(tile.lanes)))
+        with builder.if_else(whole, likely=True) as (inside, at_the_edge):
+            with inside:
+                loaded = [_load_vector(builder, tile, _at(builder, start, builder.mul(step, _int(m)))) for m in range(tile.rows)]
+                from_inside = builder.block
+            with at_the_edge:
+                builder.store(ir.Constant(tile.value, None), buffer)
+                numbers = builder.bitcast(buffer, tile.element.as_pointer())
+                rows = builder.select(builder.icmp_signed("<", rows, _int(tile.rows)), rows, _int(tile.rows))
+                lanes = builder.select(builder.icmp_signed("<", lanes, _int(tile.lanes)), lanes, _int(tile.lanes))
+                with cgutils.for_range(builder, rows) as m, cgutils.for_range(builder, lanes) as lane:
+                    number = builder.load(_at(builder, start, builder.add(builder.mul(m.index, step), lane.index)))
+                    builder.store(number, _at(builder, numbers, builder.add(builder.mul(m.index, _int(tile.lanes)), lane.index)))
+                picked = [_load_vector(builder, tile, _at(builder, numbers, m * tile.lanes)) for m in range(tile.rows)]
+                from_edge = builder.block
+        vectors = []
+        for one, other in zip(loaded, picked):
+            vectors.append(builder.phi(tile.vector))
+            vectors[-1].add_incoming(one, from_inside)
+            vectors[-1].add_incoming(other, from_edge)
+        return _made(builder, tile, vectors)
+
+    return tile(array, _index, _index, _index, _index, most), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_spread(typingctx, array, at, rows):
+    """tile[m, l] = array[at + m]."""
+    tile = TileType(array.dtype, rows.literal_value, 1)
+
+    def codegen(context, builder, signature, arguments):
+        start = _at(builder, _data(context, builder, signature.args[0], arguments[0]), arguments[1])
+        return _made(builder, tile, [_broadcast(builder, tile, builder.load(_at(builder, start, m))) for m in range(tile.rows)])
+
+    return tile(array, _index, rows), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fill(typingctx, like, number, rows):
+    """tile[m, l] = number, a number of the dtype of the array `like`."""
+    tile = TileType(like.dtype, rows.literal_value, 1)
+
+    def codegen(context, builder, signature, arguments):
+        return _made(builder, tile, [_broadcast(builder, tile, arguments[1])] * tile.rows)
+
+    return tile(like, like.dtype, rows), codegen
+
+
+def _elementwise(name, doc, operands, make):
+    """The intrinsic of `operands` tiles that makes each vector of its result with ``make(builder, tile, *vectors)``."""
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        return _made(builder, tile, [make(builder, tile, *(builder.extract_value(a, i) for a in arguments))
+                                     for i in range(len(tile.cells))])
+
+    def two(typingctx, a, b):
+        return a(a, a), generate
+
+    def three(typingctx, a, b, c):
+        return a(a, a, a), generate
+
+    def four(typingctx, a, b, c, d):
+        return a(a, a, a, a), generate
+
+    function = {2: two, 3: three, 4: four}[operands]
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return intrinsic(function)
+
+
+def _better(builder, tile, v, best, a, b):
+    found = builder.and_(builder.fcmp_unordered(">", v, best), builder.fcmp_ordered("ord", best, best))
+    return builder.select(found, a, b)
+
+
+tile_times = _elementwise("tile_times", "a·b", 2, lambda builder, tile, a, b: builder.fmul(a, b))
+tile_plus = _elementwise("tile_plus", "a + b", 2, lambda builder, tile, a, b: builder.fadd(a, b))
+tile_fused = _elementwise("tile_fused", "a·b + c", 3, lambda builder, tile, a, b, c: builder.call(_fused(builder, tile), [a, b, c]))
+tile_better = _elementwise("tile_better", "a where v is larger than best, or the first NaN; b elsewhere.", 4, _better)
+
+
+@intrinsic
+def tile_total(typingctx, tile):
+    """The sum of all numbers of a tile: vectors first, in order, then halves upon halves."""
+
+    def codegen(context, builder, signature, arguments):
+        total = builder.extract_value(arguments[0], 0)
+        for i in range(1, len(tile.cells)):
+            total = builder.fadd(total, builder.extract_value(arguments[0], i))
+        half, nothing = tile.lanes // 2, ir.Constant(tile.vector, ir.Undefined)
+        while half:
+            picks = [lane + half if lane < half else lane for lane in range(tile.lanes)]
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), tile.lanes), picks)
+            total = builder.fadd(total, builder.shuffle_vector(total, nothing, mask))
+            half //= 2
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return tile.dtype(tile), codegen
