@@ -31,7 +31,7 @@ import numpy as np
 from .. import array
 from ..jit import part, precise, specialize
 from ..launch import launch, numbers, unpack
-from ..simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_load,
+from ..simd import (REGISTERS, clear_run, copy_run, fetch_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_load,
                     tile_store, tile_store_rows, tile_zero, turn, vector_lanes)
 from . import direct, weight_grad
 from .direct import pad_rows
@@ -188,11 +188,16 @@ def pack(w, sizes, start, steps):
     return points
 
 
-def _products(v, C, tiles, step, u, uat, m, m_step):
-    """m[f][tile][lane] = Σ_c v[f][tile][c] · u[f][c][lane], for one panel of output channels."""
+def _products(v, C, tiles, step, u, uat, m, m_step, x, ahead, y, behind):
+    """m[f][tile][lane] = Σ_c v[f][tile][c] · u[f][c][lane], for one panel of output channels.
+
+    Meanwhile the next chunk's pixels and the place of this chunk's outputs are fetched: (begin, numbers for each point).
+    """
     stay_whole()
     width = VECTORS * vector_lanes(v)
     for f in range(POINTS):
+        fetch_run(x, ahead[0] + f * ahead[1], ahead[1])
+        fetch_run(y, behind[0] + f * behind[1], behind[1])
         for t in range(0, tiles, ROWS):
             total = tile_zero(v, ROWS, VECTORS)
             at, uf = f * step + t * C, uat + f * C * width
@@ -220,16 +225,20 @@ def _one_chunk(job, given, x, u, bias, y):
     for q in range(first, last):
         _pixels_to_points(x, q // down * H * W * C, H, W, C, q % down * M - ph, -pw, across, band,
                           v, (q - first) * across * C, v_step)
+    ahead = (last // down * H + last % down * M) * W * C, chunk * M * W * C // POINTS
+    behind = y_start + first // down * y_n + first % down * M * y_i, chunk * M * y_i // POINTS
     for k in range(0, K, 2 * V):
         width = min(2 * V, K - k)
+        if k > 0:
+            ahead, behind = (0, 0), (0, 0)
         if tall and width > V:
-            _tall_wide(v, C, tiles, v_step, u, k * C * POINTS, m, m_step)
+            _tall_wide(v, C, tiles, v_step, u, k * C * POINTS, m, m_step, x, ahead, y, behind)
         elif tall:
-            _tall_narrow(v, C, tiles, v_step, u, k * C * POINTS, m, m_step)
+            _tall_narrow(v, C, tiles, v_step, u, k * C * POINTS, m, m_step, x, ahead, y, behind)
         elif width > V:
-            _short_wide(v, C, tiles, v_step, u, k * C * POINTS, m, m_step)
+            _short_wide(v, C, tiles, v_step, u, k * C * POINTS, m, m_step, x, ahead, y, behind)
         else:
-            _short_narrow(v, C, tiles, v_step, u, k * C * POINTS, m, m_step)
+            _short_narrow(v, C, tiles, v_step, u, k * C * POINTS, m, m_step, x, ahead, y, behind)
         for q in range(first, last):
             i = q % down * M
             _points_to_outputs(m, (q - first) * across * width, m_step, width, across, bias, k,
