@@ -46,10 +46,10 @@ TALL, SHORT = (14, 8) if REGISTERS == 32 else (6, 4)
 DEEP = 8 if REGISTERS == 32 else 4
 """Rows of the register tiles: 4×4 tiles of the image in `convolve`, input channels in `backward_weight`."""
 
-CHUNK, SLICE = 100_000, 80_000
-"""Numbers that the transforms of one chunk fill, and the sums of one slice of `backward_weight`: 400 and 320 KB of float32."""
+CHUNK, SLICE = 100_000, 160_000
+"""Numbers that the transforms of one chunk fill, and the sums of one slice of `backward_weight`: 400 and 640 KB of float32."""
 
-FEWEST, ENOUGH = 96, 32
+FEWEST, ENOUGH = 96, 64
 """Tiles of the image that are worth transforming the filters, and that are worth a block's own sums in `backward_weight`."""
 
 
