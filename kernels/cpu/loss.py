@@ -44,15 +44,19 @@ def _gradient(t, sizes, dlosses, log_probs, target, weight, smoothing, dlogits):
     sum_of_weights = weight.dtype.type(0)
     for c in range(C):
         sum_of_weights += weight[c]
-    for b in range(t * rows, min((t + 1) * rows, len(target))):
-        row, result = log_probs[b * C:(b + 1) * C], dlogits[b * C:(b + 1) * C]
+    begin, end = t * rows, min((t + 1) * rows, len(target))
+    block, powers = log_probs[begin * C:end * C], dlogits[begin * C:end * C]
+    for j in range(len(powers)):  # of all rows in one loop: in one over a short row most numbers would be the rest of no vector
+        powers[j] = exp_(block[j])
+    for b in range(begin, end):
+        result = dlogits[b * C:(b + 1) * C]
         if target[b] == ignore_index:
             result[:] = 0
             continue
         label = kept * weight[target[b]]
         total = label + spread * sum_of_weights
         for c in range(C):
-            result[c] = dlosses[b] * (exp_(row[c]) * total - spread * weight[c])
+            result[c] = dlosses[b] * (result[c] * total - spread * weight[c])
         result[target[b]] -= dlosses[b] * label
 
 

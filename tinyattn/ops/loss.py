@@ -44,19 +44,22 @@ def reduction_of(reduction, size_average, reduce, caller):
 
 
 class CrossEntropyFunction(Function):
-    """ℓ_b = −Σ_c t_bc · w_c · log softmax(x_b)_c, with t one-hot at the label (smoothed on request); 0 where ignored"""
+    """ℓ_b = −Σ_c t_bc · w_c · log softmax(x_b)_c, with t one-hot at the label (smoothed on request); 0 where ignored; or Σ_b ℓ_b / total"""
 
-    def forward(ctx, x, target, weight, ignore_index, label_smoothing):
+    def forward(ctx, x, target, weight, ignore_index, label_smoothing, total=None):
         k = ctx.kernels
         losses, log_probs = k.cross_entropy_forward(
             k.contiguous(x), k.contiguous(target), None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
         ctx.save(x, log_probs, target, weight)
-        return losses
+        return losses if total is None else k.div(k.sum(losses, (0,)), total)
 
     def backward(ctx, dy):
         x, log_probs, target, weight = ctx.saved
-        options = ctx.attributes
+        options = {name: ctx.attributes[name] for name in ("ignore_index", "label_smoothing")}
+        if ctx.attributes.get("total") is not None:
+            dy = dy / ctx.attributes["total"]
         if is_grad_enabled():
+            dy = dy.expand(len(target))
             t = Tensor(_soft_targets(x.shape, x.dtype, target.data, weight, **options))
             dx = exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
             return where(Tensor(target.data != options["ignore_index"]).unsqueeze(1), dx, 0)     # 0 also where dy is NaN
@@ -68,7 +71,8 @@ class CrossEntropyGradFunction(Function):
 
     def forward(ctx, dy, log_probs, target, weight, ignore_index, label_smoothing):
         k = ctx.kernels
-        return k.cross_entropy_backward(k.contiguous(dy), log_probs, k.contiguous(target),
+        dy = k.contiguous(dy) if dy.ndim else k.full(log_probs.shape[:1], float(dy), dy.dtype)
+        return k.cross_entropy_backward(dy, log_probs, k.contiguous(target),
                                         None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
 
 
@@ -147,13 +151,15 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         return losses.sum() / losses.data.size if reduction == "mean" else _reduced(losses, reduction)     # of nothing: NaN
     labels = _labels(x, target, ignore_index, caller)
     rows, flat = _classes_last(x, labels, caller)
-    losses = CrossEntropyFunction.apply(rows, flat, weight, ignore_index=int(ignore_index),
-                                        label_smoothing=float(label_smoothing))
-    if reduction == "mean":
-        if weight is None and not (flat.data == ignore_index).any():
-            return losses.mean()
-        return _mean_of(losses, float(_class_weights(weight, flat, ignore_index, x.dtype).sum()))
-    return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
+    total, options = None, dict(ignore_index=int(ignore_index), label_smoothing=float(label_smoothing))
+    if reduction == "mean" and (weight is not None or (flat.data == ignore_index).any()):
+        total = float(_class_weights(weight, flat, ignore_index, x.dtype).sum())
+    elif reduction != "none":
+        total = float(len(flat)) if reduction == "mean" else 1.0
+    if total:
+        return CrossEntropyFunction.apply(rows, flat, weight, total=total, **options)
+    losses = CrossEntropyFunction.apply(rows, flat, weight, **options)
+    return losses.reshape(labels.shape) if reduction == "none" else _mean_of(losses, total)
 
 
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
