@@ -12,13 +12,15 @@ pixels. All tiles of one call have the same shape, ROWS × 1:
     tile_fused(a, b, c)                            a·b + c
     tile_better(v, best, a, b)                     a where v is larger than best, or the first NaN; b elsewhere
     tile_total(tile)                               the sum of all its numbers
+    tile_stream(tile, y, at, step)                 y[at + m·step + l] = tile[m, l], past the caches: for results that are too
+                                                   large to be found there again. Rows must begin at multiples of a vector
 """
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .simd import TileType, _at, _broadcast, _data, _fused, _int, _load_vector, _store_vector
+from .simd import VECTOR_BYTES, TileType, _at, _broadcast, _data, _fused, _int, _load_vector, _store_vector
 
 _index = types.intp
 
@@ -139,3 +141,21 @@ def tile_total(typingctx, tile):
         return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
     return tile.dtype(tile), codegen
+
+
+@intrinsic
+def tile_stream(typingctx, tile, array, at, step):
+    """array[at + m·step + l] = tile[m, l] for whole vectors at multiples of their size, without reading their lines first."""
+
+    def codegen(context, builder, signature, arguments):
+        value, _, at, step = arguments
+        start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
+        hint = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+        for m in range(tile.rows):
+            place = _at(builder, start, builder.mul(step, _int(m)))
+            store = builder.store(builder.extract_value(value, m), builder.bitcast(place, tile.vector.as_pointer()))
+            store.align = VECTOR_BYTES
+            store.set_metadata("nontemporal", hint)
+        return context.get_dummy_value()
+
+    return types.void(tile, array, _index, _index), codegen

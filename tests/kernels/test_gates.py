@@ -1,4 +1,6 @@
 """The squeezes and products of attention gates against plain sums and loops, and finite differences."""
+import importlib
+
 import numpy as np
 import pytest
 from same_bits import same_bits
@@ -253,3 +255,22 @@ def test_bits_of_a_whole_gate_do_not_depend_on_the_threads():
     for name in ("cbam", "biases and places"):
         given = gate(name, np.float32)
         same_bits(lambda: [a for a in run(kernels.rung("cpu"), *given) if a is not None])  # noqa: B023
+
+
+@pytest.mark.parametrize("name", ["cbam", "mean alone", "se", "biases and places"])
+def test_writing_past_the_caches_changes_no_bit(name, monkeypatch):
+    k, given = kernels.rung("cpu"), gate(name, np.float32)
+    usual = run(k, *given)
+    fused = importlib.import_module(k.attention_gate_forward.__module__)
+    shape, calls = given[1].shape, []
+
+    def aligned(wanted, dtype):
+        room = np.empty(int(np.prod(wanted)) + 16, dtype)
+        calls.append(wanted)
+        return room[-room.ctypes.data % 64 // dtype.itemsize:][:room.size - 16].reshape(wanted)
+
+    monkeypatch.setattr(fused, "STREAMED", 0)
+    monkeypatch.setattr(fused, "empty", aligned)
+    for a, b in zip(usual, run(k, *given), strict=True):
+        assert a is b is None or np.array_equal(a, b)
+    assert calls.count(shape) == 2
