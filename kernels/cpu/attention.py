@@ -25,12 +25,12 @@ from numba import prange
 
 from .array import empty
 from .jit import kernel, part
-from .launch import launch
+from .launch import launch, unpack
 from .mathfun import exp_, log_
 from .shuffle import transpose
 from .simd import REGISTERS, copy_run, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
 
-__all__ = ["attention_forward", "attention_forward_plain", "attention_backward"]
+__all__ = ["attention_forward", "attention_forward_plain", "attention_backward", "self_attention_forward", "self_attention_backward"]
 
 TILE = 64  # queries, and keys, taken together
 ROWS = 8 if REGISTERS >= 32 else 4  # of a register tile
@@ -47,30 +47,37 @@ def _padded(count, unit):
 
 
 @part
-def _rows(x, at, rows, columns, width, copy):
-    """Where `rows` rows of x can be read by whole tiles and whole vectors: in place, or in a copy; (array, first, step)."""
+def _place(sizes, which, head):
+    """Where the first token of a head lies in q, k, v or o (which = 0 … 3), and how far it is to the next token."""
+    first, batch, beside, token = unpack(sizes[10 + 4 * which:14 + 4 * which], 4)
+    return first + head // sizes[1] * batch + head % sizes[1] * beside, token
+
+
+@part
+def _rows(x, at, step, rows, columns, width, copy):
+    """Where `rows` rows of x, a step apart, can be read by whole tiles and vectors: in place, or copied; (array, first, step)."""
     if columns == width and rows % ROWS == 0:
-        return x, at, columns
+        return x, at, step
     for i in range(rows):
-        copy_run(x, at + i * columns, copy, i * width, columns)
+        copy_run(x, at + i * step, copy, i * width, columns)
     return copy, np.int64(0), width
 
 
 @part
-def _turned(x, at, rows, columns, scale, turned):
-    """turned[c·TILE + r] = x[at + r·columns + c]·scale; 0 for r ≥ rows."""
+def _turned(x, at, step, rows, columns, scale, turned):
+    """turned[c·TILE + r] = x[at + r·step + c]·scale; 0 for r ≥ rows."""
     if rows < TILE:
         turned[:] = 0
-    transpose(x, at, columns, rows, columns, turned, TILE)
+    transpose(x, at, step, rows, columns, turned, TILE)
     for i in range(len(turned)):
         turned[i] *= scale
 
 
 @part
-def _unpack(packed, rows, columns, scale, width, x, at):
-    """x[at + i·columns + c] = packed[i·width + c]·scale"""
+def _unpack(packed, rows, columns, scale, width, x, at, step):
+    """x[at + i·step + c] = packed[i·width + c]·scale"""
     for i in range(rows):
-        row, to = packed[i * width:i * width + columns], x[at + i * columns:at + (i + 1) * columns]
+        row, to = packed[i * width:i * width + columns], x[at + i * step:at + i * step + columns]
         for c in range(columns):
             to[c] = row[c] * scale
 
@@ -146,7 +153,7 @@ def _weigh(s, columns, most, total, shrink):
 def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     """Task t is a tile of queries of one head, against all its keys.
 
-    sizes: B H T S D E, whether there is a mask, whether causal, and the mask's B and H.
+    sizes: B H T S D E, whether there is a mask, whether causal, the mask's B and H, and how q, k, v and o lie (`_place`).
     """
     T, S, D, E = sizes[2], sizes[3], sizes[4], sizes[5]
     start, unit, pitch, begin, go_on = np.int64(0), np.int64(1), np.int64(TILE), np.int64(1), np.int64(0)
@@ -160,12 +167,14 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
     key_copy, value_copy = np.zeros(TILE * wide_d, q.dtype), np.zeros(TILE * wide_e, q.dtype)
     result, total, shrink = np.zeros(TILE * wide_e, q.dtype), np.zeros(TILE, q.dtype), np.empty(TILE, q.dtype)
     most = np.full(TILE, -np.inf, q.dtype)  # largest score, and total: Σ exp(score − largest), so far
-    _turned(q, (head * T + i0) * D, rows, D, scale[0], queries)
+    (q_at, q_step), (k_at, k_step), (v_at, v_step), (o_at, o_step) = (
+        _place(sizes, 0, head), _place(sizes, 1, head), _place(sizes, 2, head), _place(sizes, 3, head))
+    _turned(q, q_at + i0 * q_step, q_step, rows, D, scale[0], queries)
     last = min(S, i0 + rows) if sizes[7] else S
     for j0 in range(0, last, TILE):
         columns = min(TILE, last - j0)
-        keys, key_at, key_step = _rows(k, (head * S + j0) * D, columns, D, wide_d, key_copy)
-        values, value_at, value_step = _rows(v, (head * S + j0) * E, columns, E, wide_e, value_copy)
+        keys, key_at, key_step = _rows(k, k_at + j0 * k_step, k_step, columns, D, wide_d, key_copy)
+        values, value_at, value_step = _rows(v, v_at + j0 * v_step, v_step, columns, E, wide_e, value_copy)
         _multiply(keys, key_at, key_step, unit, queries, start, pitch, _padded(columns, ROWS), D, across, begin, s, start, pitch)
         if sizes[6] or sizes[7]:
             _hide(s, sizes, mask, head, i0, rows, j0, columns, turned)
@@ -181,7 +190,8 @@ def _forward(t, sizes, scale, q, k, v, mask, o, lse):
         lse[head * T + i0 + i] = most[i] + log_(total[i])  # −∞ where no key was seen
     for i in range(rows):
         inverse = zero if total[i] == zero else one / total[i]
-        row, sums = o[(head * T + i0 + i) * E:(head * T + i0 + i + 1) * E], result[i * wide_e:i * wide_e + E]
+        to = o_at + (i0 + i) * o_step
+        row, sums = o[to:to + E], result[i * wide_e:i * wide_e + E]
         for e in range(E):
             row[e] = sums[e] * inverse
 
@@ -200,26 +210,28 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
     turned = np.empty(TILE * TILE if sizes[6] else 0, q.dtype)  # a tile of the mask
     sum_k, sum_v = np.zeros((S + TILE) * wide_d, q.dtype), np.zeros((S + TILE) * wide_e, q.dtype)
     sum_q, delta, shift = np.empty(TILE * wide_d, q.dtype), np.zeros(TILE, q.dtype), np.zeros(TILE, q.dtype)
+    (q_at, q_step), (k_at, k_step), (v_at, v_step), (o_at, o_step) = (
+        _place(sizes, 0, head), _place(sizes, 1, head), _place(sizes, 2, head), _place(sizes, 3, head))
     for i0 in range(0, T, TILE):
         rows = min(TILE, T - i0)
         across, height = _padded(rows, lanes), _padded(rows, ROWS)
         for i in range(rows):
-            at, d, l = (head * T + i0 + i) * E, zero, lse[head * T + i0 + i]
+            at, d, l = o_at + (i0 + i) * o_step, zero, lse[head * T + i0 + i]
             left, right = do[at:at + E], o[at:at + E]
             for e in range(E):
                 d += left[e] * right[e]
             delta[i] = d
             shift[i] = zero if l == -np.inf else l  # a query that saw no key: exp(−∞ − 0) is the 0 it gives and gets
-        _turned(q, (head * T + i0) * D, rows, D, scale[0], queries_t)
-        _turned(do, (head * T + i0) * E, rows, E, one, gradients_t)
-        queries, query_at, query_step = _rows(q, (head * T + i0) * D, rows, D, wide_d, query_copy)
-        gradients, gradient_at, gradient_step = _rows(do, (head * T + i0) * E, rows, E, wide_e, gradient_copy)
+        _turned(q, q_at + i0 * q_step, q_step, rows, D, scale[0], queries_t)
+        _turned(do, o_at + i0 * o_step, o_step, rows, E, one, gradients_t)
+        queries, query_at, query_step = _rows(q, q_at + i0 * q_step, q_step, rows, D, wide_d, query_copy)
+        gradients, gradient_at, gradient_step = _rows(do, o_at + i0 * o_step, o_step, rows, E, wide_e, gradient_copy)
         sum_q[:] = zero
         for j0 in range(0, min(S, i0 + rows) if sizes[7] else S, TILE):
             columns = min(TILE, S - j0)
             depth = _padded(columns, ROWS)
-            keys, key_at, key_step = _rows(k, (head * S + j0) * D, columns, D, wide_d, key_copy)
-            values, value_at, value_step = _rows(v, (head * S + j0) * E, columns, E, wide_e, value_copy)
+            keys, key_at, key_step = _rows(k, k_at + j0 * k_step, k_step, columns, D, wide_d, key_copy)
+            values, value_at, value_step = _rows(v, v_at + j0 * v_step, v_step, columns, E, wide_e, value_copy)
             _multiply(keys, key_at, key_step, unit, queries_t, start, pitch, depth, D, across, begin, p, start, pitch)
             _multiply(values, value_at, value_step, unit, gradients_t, start, pitch, depth, E, across, begin, ds, start, pitch)
             if sizes[6] or sizes[7]:
@@ -234,9 +246,9 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
             _multiply(ds, start, pitch, unit, queries, query_at, query_step, depth, rows, wide_d, go_on,
                       sum_k, j0 * wide_d, wide_d)
             _multiply(ds, start, unit, pitch, keys, key_at, key_step, height, columns, wide_d, go_on, sum_q, start, wide_d)
-        _unpack(sum_q, rows, D, scale[0], wide_d, dq, (head * T + i0) * D)
-    _unpack(sum_k, S, D, scale[0], wide_d, dk, head * S * D)
-    _unpack(sum_v, S, E, one, wide_e, dv, head * S * E)
+        _unpack(sum_q, rows, D, scale[0], wide_d, dq, q_at + i0 * q_step, q_step)
+    _unpack(sum_k, S, D, scale[0], wide_d, dk, k_at, k_step)
+    _unpack(sum_v, S, E, one, wide_e, dv, v_at, v_step)
 
 
 @kernel
@@ -275,11 +287,33 @@ def _forward_plain(q, k, v, mask, masked, causal, scale, p, o, lse):
             lse[b, h, i] = largest + np.log(total)
 
 
-def _options(q, k, v, mask, causal, scale):
+def _separate(H, tokens, length):
+    """How x (B, H, tokens, length) lies: its first number, and the steps from batch to batch, head to head, token to token."""
+    return 0, H * tokens * length, tokens * length, length
+
+
+def _joined(H, T, D, parts, part=0):
+    """How part `part` of x (B, T, parts, H, D) lies."""
+    return part * H * D, T * parts * H * D, D, parts * H * D
+
+
+def _options(shape, dtype, mask, causal, scale, *layouts):
     """What the loops take besides the arrays: sizes, scale, and a mask, of one number if there is none."""
-    given = np.zeros((1, 1, 1, 1), q.dtype) if mask is None else mask
-    sizes = np.array([*q.shape[:3], *k.shape[2:], v.shape[3], mask is not None, causal, *given.shape[:2]])
-    return sizes, np.full(1, scale, q.dtype), given
+    given = np.zeros((1, 1, 1, 1), dtype) if mask is None else mask
+    sizes = np.array([*shape, mask is not None, causal, *given.shape[:2], *(n for layout in layouts for n in layout)])
+    return sizes, np.full(1, scale, dtype), given
+
+
+def _separate_options(q, k, v, mask, causal, scale):
+    (B, H, T, D), (S, E) = q.shape, v.shape[2:]
+    return _options((B, H, T, S, D, E), q.dtype, mask, causal, scale,
+                    _separate(H, T, D), _separate(H, S, D), _separate(H, S, E), _separate(H, T, E))
+
+
+def _joined_options(qkv, heads, mask, causal, scale):
+    B, T, D = *qkv.shape[:2], qkv.shape[2] // (3 * heads)
+    return _options((B, heads, T, T, D, D), qkv.dtype, mask, causal, scale,
+                    *(_joined(heads, T, D, 3, part) for part in range(3)), _joined(heads, T, D, 1))
 
 
 def attention_forward(q, k, v, mask, causal, scale):
@@ -290,8 +324,21 @@ def attention_forward(q, k, v, mask, causal, scale):
     that sees no key at all has o = 0, lse = −∞.
     """
     o, lse = empty(q.shape[:3] + v.shape[3:], q.dtype), empty(q.shape[:3], q.dtype)
-    sizes, scale, mask = _options(q, k, v, mask, causal, scale)
+    sizes, scale, mask = _separate_options(q, k, v, mask, causal, scale)
     launch(_forward, q.shape[0] * q.shape[1] * -(-q.shape[2] // TILE), sizes, scale, q, k, v, mask, o, lse)
+    return o, lse
+
+
+def self_attention_forward(qkv, heads, mask, causal, scale):
+    """`attention_forward` of tokens to themselves, where q, k and v lie side by side as one product leaves them.
+
+    qkv (B, T, 3·heads·D); the rest as there. Returns o (B, T, heads·D) and lse (B, heads, T). No head is copied to a place of
+    its own and back: they are read and written where they are.
+    """
+    B, T, width = qkv.shape
+    o, lse = empty((B, T, width // 3), qkv.dtype), empty((B, heads, T), qkv.dtype)
+    sizes, scale, mask = _joined_options(qkv, heads, mask, causal, scale)
+    launch(_forward, B * heads * -(-T // TILE), sizes, scale, qkv, qkv, qkv, mask, o, lse)
     return o, lse
 
 
@@ -299,7 +346,7 @@ def attention_forward_plain(q, k, v, mask, causal, scale):
     """`attention_forward` as the formula reads, with the whole T × S matrix of weights in memory."""
     o, lse = empty(q.shape[:3] + v.shape[3:], q.dtype), empty(q.shape[:3], q.dtype)
     p = empty(q.shape[:3] + k.shape[2:3], q.dtype)
-    sizes, scale, given = _options(q, k, v, mask, causal, scale)
+    _, scale, given = _separate_options(q, k, v, mask, causal, scale)
     _forward_plain(q, k, v, given, mask is not None, causal, scale, p, o, lse)
     return o, lse
 
@@ -313,6 +360,14 @@ def attention_backward(do, q, k, v, o, lse, mask, causal, scale):
     do and o (B, H, T, E), lse (B, H, T), the rest as in the forward pass. Returns dq, dk, dv, shaped as q, k, v.
     """
     dq, dk, dv = empty(q.shape, q.dtype), empty(k.shape, k.dtype), empty(v.shape, v.dtype)
-    sizes, scale, mask = _options(q, k, v, mask, causal, scale)
+    sizes, scale, mask = _separate_options(q, k, v, mask, causal, scale)
     launch(_backward, q.shape[0] * q.shape[1], sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv)
     return dq, dk, dv
+
+
+def self_attention_backward(do, qkv, o, lse, heads, mask, causal, scale):
+    """dqkv (B, T, 3·heads·D), the gradient of `self_attention_forward`, from do and o (B, T, heads·D), lse (B, heads, T)."""
+    dqkv = empty(qkv.shape, qkv.dtype)
+    sizes, scale, mask = _joined_options(qkv, heads, mask, causal, scale)
+    launch(_backward, qkv.shape[0] * heads, sizes, scale, do, qkv, qkv, qkv, o, lse, mask, dqkv, dqkv, dqkv)
+    return dqkv

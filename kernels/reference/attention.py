@@ -10,7 +10,7 @@ softmax (arXiv 1805.02867). Dao et al.: FlashAttention (arXiv 2205.14135).
 """
 import numpy as np
 
-__all__ = ["attention_forward", "attention_forward_plain", "attention_backward"]
+__all__ = ["attention_forward", "attention_forward_plain", "attention_backward", "self_attention_forward", "self_attention_backward"]
 
 TILE = 64  # keys visited at a time
 
@@ -88,3 +88,25 @@ def attention_backward(do, q, k, v, o, lse, mask, causal, scale):
         dq += scale * np.matmul(ds, k[:, :, tile])
         dk[:, :, tile] = scale * np.matmul(ds.swapaxes(2, 3), q)
     return dq, dk, dv
+
+
+def _heads(x, parts, heads):
+    """(B, T, parts·heads·D) as `parts` views (B, heads, T, D)."""
+    B, T, width = x.shape
+    return x.reshape(B, T, parts, heads, width // (parts * heads)).transpose(2, 0, 3, 1, 4)
+
+
+def self_attention_forward(qkv, heads, mask, causal, scale):
+    """`attention_forward` of tokens to themselves, where q, k and v lie side by side as one product leaves them.
+
+    qkv (B, T, 3·heads·D); the rest as there. Returns o (B, T, heads·D) and lse (B, heads, T).
+    """
+    o, lse = attention_forward(*_heads(qkv, 3, heads), mask, causal, scale)
+    return np.ascontiguousarray(o.transpose(0, 2, 1, 3)).reshape(*qkv.shape[:2], -1), lse
+
+
+def self_attention_backward(do, qkv, o, lse, heads, mask, causal, scale):
+    """dqkv (B, T, 3·heads·D), the gradient of `self_attention_forward`, from do and o (B, T, heads·D), lse (B, heads, T)."""
+    (do,), (o,) = _heads(do, 1, heads), _heads(o, 1, heads)
+    gradients = attention_backward(do, *_heads(qkv, 3, heads), o, lse, mask, causal, scale)
+    return np.stack(gradients, 2).transpose(0, 3, 2, 1, 4).reshape(qkv.shape)  # (B, H, 3, T, D) → (B, T, 3, H, D)

@@ -175,3 +175,24 @@ def test_bits_do_not_depend_on_the_threads():
         return [o, lse, *k.attention_backward(do, q, keys, v, o, lse, None, True, 0.3)]
 
     same_bits(everything)
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(np.float32, 2e-6), (np.float64, 1e-13)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kind", [None, "all", "one"])
+@pytest.mark.parametrize("B, H, T, D", [(1, 1, 1, 1), (2, 3, 5, 4), (1, 2, 64, 32), (2, 2, 70, 9), (3, 1, 72, 16)])
+def test_heads_side_by_side(k, B, H, T, D, kind, causal, dtype, tolerance):
+    """Attention that takes q, k and v from one array, and leaves the heads side by side, is attention."""
+    q, keys, v, do = inputs(B, H, T, T, D, D, dtype=dtype)
+    mask = a_mask(kind, B, H, T, T, dtype=dtype)
+    scale = 0.7
+
+    def join(*parts):
+        return np.ascontiguousarray(np.stack([x.transpose(0, 2, 1, 3) for x in parts], 2)).reshape(B, T, -1)
+    o, lse = k.attention_forward(q, keys, v, mask, causal, scale)
+    gradients = k.attention_backward(do, q, keys, v, o, lse, mask, causal, scale)
+    joined, joined_lse = k.self_attention_forward(join(q, keys, v), H, mask, causal, scale)
+    dqkv = k.self_attention_backward(join(do), join(q, keys, v), joined, joined_lse, H, mask, causal, scale)
+    for name, ours, wanted in (("o", joined, join(o)), ("lse", joined_lse, lse), ("dqkv", dqkv, join(*gradients))):
+        assert ours.dtype == dtype and ours.shape == wanted.shape and ours.flags.c_contiguous, name
+        np.testing.assert_allclose(ours, wanted, rtol=0, atol=tolerance * max(1, T / 16), err_msg=name)

@@ -264,3 +264,33 @@ def test_names_and_shapes_that_do_not_fit_are_explained():
         attention.CBAM(0)
     assert isinstance(attention.create("self", 16, pixels=28 * 28), nn.Identity)
     assert isinstance(attention.create("none", 16), nn.Identity)
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"attn_mask": "some"}, {"key_padding_mask": "last"}], ids=str)
+@pytest.mark.parametrize("kernels", ["reference", "cpu"])
+def test_heads_taken_from_one_product_are_the_plain_chain(kernels, options):
+    """Without weights to show, one operation reads the heads where the product leaves them: values, gradients, and theirs."""
+    masks = {"some": np.array([[False, True, False], [False, False, True], [True, False, False]]),
+             "last": np.array([[False, False, True], [False, False, False]])}
+    options = {name: ta.tensor(masks[value]) if value in masks else value for name, value in options.items()}
+    with ta.kernels.use(kernels):
+        ta.manual_seed(0)
+        layer = nn.MultiheadAttention(4, 2, batch_first=True, dtype=np.float64)
+        x = ta.randn(2, 3, 4, dtype=np.float64, requires_grad=True)
+        results = []
+        for same in (x, x * 1):  # an input that is not the very same takes the plain path
+            y, _ = layer(x, same, x, need_weights=False, **options)
+            results.append([y, *ta.grad((y * y).sum(), [x, *layer.parameters()])])
+        for ours, plain in zip(*results):
+            np.testing.assert_allclose(ours.data, plain.data, rtol=0, atol=1e-12)
+
+        def attend(x):
+            return layer(x, x, x, need_weights=False, **options)[0]
+        assert ta.gradcheck.gradcheck(attend, [x]) and ta.gradcheck.gradgradcheck(attend, [x])
+
+
+def test_a_trained_mask_gets_its_gradient_from_heads_side_by_side():
+    ta.manual_seed(0)
+    layer = nn.MultiheadAttention(4, 2, batch_first=True, dtype=np.float64)
+    x, mask = (ta.randn(*shape, dtype=np.float64, requires_grad=True) for shape in ((2, 3, 4), (3, 3)))
+    assert ta.gradcheck.gradcheck(lambda x, mask: layer(x, x, x, need_weights=False, attn_mask=mask)[0], [x, mask])

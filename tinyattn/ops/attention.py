@@ -12,10 +12,11 @@ import numpy as np
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from .arguments import flag, float_argument, probability, real, same_dtype, tensor_argument
+from .axes import unbind
 from .compare import where
 from .elementwise import exp
 from .random import dropout
-from .shape import broadcast_shape, unbroadcast
+from .shape import broadcast_shape, stack, unbroadcast
 
 
 class AttentionFunction(Function):
@@ -43,6 +44,37 @@ class AttentionGradFunction(Function):
         contiguous = ctx.kernels.contiguous
         return ctx.kernels.attention_backward(*map(contiguous, (do, q, k, v, o, lse)),
                                               None if mask is None else contiguous(mask), causal, scale)
+
+
+class SelfAttentionFunction(Function):
+    """o = softmax(scale · q kᵀ + mask) v for every head, q, k and v side by side in qkv (B, T, 3·heads·D); o (B, T, heads·D)"""
+
+    def forward(ctx, qkv, mask, heads, causal, scale):
+        kernels = ctx.kernels
+        qkv, mask = kernels.contiguous(qkv), None if mask is None else kernels.contiguous(mask)
+        o, lse = kernels.self_attention_forward(qkv, heads, mask, causal, scale)
+        ctx.save(qkv, mask, o, lse)
+        return o
+
+    def backward(ctx, do):
+        qkv, mask, o, lse = ctx.saved
+        if not is_grad_enabled() and not ctx.needs[1]:
+            return SelfAttentionGradFunction.apply(do, qkv, mask, o, lse, **ctx.attributes)
+        options = dict(ctx.attributes)
+        heads = options.pop("heads")
+        split = (*qkv.shape[:2], -1, heads, qkv.shape[2] // (3 * heads))                # B, T, 3 or 1, H, D
+        q, k, v, do = (x.transpose(1, 2) for x in (*unbind(qkv.reshape(split), 2), do.reshape(split).squeeze(2)))
+        *gradients, dmask = _written_out(do, q, k, v, mask, **options)                  # (B, H, T, D)
+        return stack([x.transpose(1, 2) for x in gradients], 2).reshape(qkv.shape), dmask
+
+
+class SelfAttentionGradFunction(Function):
+    """dqkv in one pass over tiles; not recorded (see _written_out)"""
+
+    def forward(ctx, do, qkv, mask, o, lse, heads, causal, scale):
+        contiguous = ctx.kernels.contiguous
+        return ctx.kernels.self_attention_backward(*map(contiguous, (do, qkv, o, lse)), heads,
+                                                   None if mask is None else contiguous(mask), causal, scale)
 
 
 def attention_weights(q, k, mask, causal, scale):

@@ -71,6 +71,10 @@ class MultiheadAttention(Module):
             query, key, value = self._each(lambda x: x.unsqueeze(0), query, key, value)
         elif not self.batch_first:
             query, key, value = self._each(lambda x: x.transpose(0, 1), query, key, value)
+        if key is query and value is query and not need_weights and self._joins():
+            o = self._self_attention(query, key_padding_mask, attn_mask, is_causal, single)
+            y = self.out_proj(o)                                        # (N, T, E)
+            return (y.squeeze(0) if single else y if self.batch_first else y.transpose(0, 1)), None
         q, k, v = self._projected(query, key, value)                    # (N, T, E), (N, S, E), (N, S, E)
         mask = self._mask(attn_mask, key_padding_mask, is_causal, q, k, single)
         k, v, mask = self._with_more_keys(k, v, mask)                   # S grows by up to 2
@@ -89,6 +93,19 @@ class MultiheadAttention(Module):
         if single:
             return y.squeeze(0), None if weights is None else weights.squeeze(0)
         return y if self.batch_first else y.transpose(0, 1), weights
+
+    def _joins(self):
+        """Whether heads can be taken from where one product of all tokens leaves them: no keys besides, no dropout of weights."""
+        return (self.in_proj_weight is not None and self.bias_k is None and not self.add_zero_attn
+                and not (self.dropout and self.training))
+
+    def _self_attention(self, x, key_padding_mask, attn_mask, is_causal, single):
+        """The heads' outputs side by side (N, T, E), of tokens x (N, T, E) that attend to each other."""
+        mask = self._mask(attn_mask, key_padding_mask, is_causal, x, x, single)
+        mask = None if mask is None else mask.expand(mask.shape[:2] + 2 * x.shape[1:2])
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)       # (N, T, 3E)
+        return ops.attention.SelfAttentionFunction.apply(
+            qkv, mask, heads=self.num_heads, causal=is_causal and mask is None, scale=self.head_dim ** -0.5)
 
     def _check(self, query, key, value):
         """TypeError or ValueError unless the three fit this layer and one another."""
