@@ -57,11 +57,11 @@ def _best(function, repeats):
 def measure(quick=False):
     """``{"fma_gflops", "copy_gbs", "threads"}`` of this machine, now, with as many threads as the kernels use."""
     threads, lanes = get_num_threads(), lanes_of(np.dtype(np.float32))
-    rounds, tasks, repeats = (10_000, threads, 2) if quick else (200_000, 2 * threads, 60)
+    rounds, tasks, repeats = 200_000, 2 * threads, 5 if quick else 60
     x = np.random.default_rng(0).random(ROWS * VECTORS * lanes, np.float32)
     y = np.empty(tasks * x.size, np.float32)
     multiplying = _best(lambda: _multiply_adds(x, rounds, tasks, y), repeats)
-    source = np.ones((1 << 18) if quick else (24 << 20), np.float32)  # 96 MB
+    source = np.ones(24 << 20, np.float32)  # 96 MB
     target = np.empty_like(source)
     copying = _best(lambda: _copy(source, target, 8 * threads), min(repeats, 12))
     return {"fma_gflops": 2 * rounds * tasks * x.size / multiplying / 1e9, "copy_gbs": 2 * source.nbytes / copying / 1e9, "threads": threads}

@@ -58,6 +58,16 @@ def max_pool2d_forward(random, small):
     return _normal(random, 2 if small else 128, 28, 28, 32), (2, 2), (2, 2), (0, 0), (1, 1), False
 
 
+def max_pool2d_tiles_forward(random, small):
+    return _normal(random, 2 if small else 128, 28, 28, 32), (2, 2)
+
+
+def max_pool2d_tiles_backward(random, small):
+    x, kernel_size = max_pool2d_tiles_forward(random, small)
+    y, places = kernels.rung("cpu").max_pool2d_tiles_forward(x, kernel_size)
+    return _normal(random, *y.shape), places, x.shape, kernel_size
+
+
 def attention_gate_forward(random, small):
     """CBAM with 2 numbers between, and a 7 × 7 filter."""
     n, size = (2, 6) if small else (128, 28)
@@ -164,7 +174,7 @@ class Job:
 
     def results(self):
         found = self.run()
-        return [np.array(x) for x in (found[:self._compared] if isinstance(found, tuple) else (found,)) if x is not None]
+        return [np.array(x, np.float64 if x.dtype.kind in "ui" else x.dtype) for x in (found[:self._compared] if isinstance(found, tuple) else (found,)) if x is not None]
 
 
 def run(settings):

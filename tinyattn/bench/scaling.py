@@ -3,7 +3,8 @@
 Each sweep changes one number and leaves the rest. `--out DIR` draws a picture of each, and one of all points under the
 roofline: at an intensity of i operations a byte, no more than min(peak, i · bandwidth) operations a second can be done
 where every byte comes from memory. (S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual
-performance model for multicore architectures", CACM 52(4), 2009.)
+performance model for multicore architectures", CACM 52(4), 2009.) Operations are counted as the formula has them. Winograd's way
+to convolve multiplies less than that (`kernels/cpu/conv/winograd.py`), and so can rise above the roof.
 """
 import dataclasses
 
@@ -83,8 +84,8 @@ def run(settings):
                 rows.append(row)
                 yield row
     if settings.out is not None:
-        from . import plots
-        _drawn.extend(plots.draw(rows, sweeps(), settings.ceiling, settings.out))
+        from . import machine, plots
+        _drawn.extend(plots.draw(rows, sweeps(), machine.describe(), settings.ceiling, settings.out))
 
 
 def use_threads(count, against):
