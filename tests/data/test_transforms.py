@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from tinyattn.data import Rng
-from tinyattn.data.transforms import (Compose, GaussianNoise, Normalize, RandomAffine, RandomCrop, RandomErasing,
-                                      RandomHorizontalFlip, ToFloat, affine, inverse_affine_matrices)
+from tinyattn.data.transforms import (AlternatingHorizontalFlip, Compose, GaussianNoise, Normalize, RandomAffine, RandomCrop, RandomErasing,
+                                      RandomHorizontalFlip, ToFloat, affine, hflip, inverse_affine_matrices)
 
 B = 40
 
@@ -21,7 +21,7 @@ def rng(n=B, seed=0, epoch=0):
 
 ALL = [RandomCrop(8), RandomCrop((7, 11), padding=(3, 1)), RandomHorizontalFlip(), RandomAffine(30, (0.2, 0.1), (0.7, 1.3), 10),
        RandomErasing(0.7), RandomErasing(1.0, value="random"), GaussianNoise(), Normalize((0.1, 0.2, 0.3), (1, 2, 3)), ToFloat(),
-       Compose([RandomHorizontalFlip(), RandomAffine(10), RandomErasing()])]
+       Compose([RandomHorizontalFlip(), RandomAffine(10), RandomErasing()]), AlternatingHorizontalFlip()]
 
 
 @pytest.mark.parametrize("transform", ALL, ids=repr)
@@ -47,6 +47,19 @@ def test_random_means_random(transform):
     out, again, later = (transform(images, rng(epoch=epoch)) for epoch in (0, 0, 1))
     assert out.tobytes() == again.tobytes() != later.tobytes()
     assert len({image.tobytes() for image in out}) >= (2 if isinstance(transform, RandomHorizontalFlip) else 5)
+
+
+def test_alternating_flip():
+    """Every epoch is the mirror image of the one before; in which a sample begins is a coin of its own, and of the seed's."""
+    images = batch(n=200)
+    first, second, third = (AlternatingHorizontalFlip()(images, rng(200, epoch=epoch)) for epoch in (0, 1, 2))
+    np.testing.assert_array_equal(second, hflip(first))
+    np.testing.assert_array_equal(third, first)
+    flipped = (first != images).any((1, 2, 3))
+    assert 70 < flipped.sum() < 130
+    np.testing.assert_array_equal(first[flipped], images[flipped][..., ::-1])
+    other = (AlternatingHorizontalFlip()(images, rng(200, seed=1)) != images).any((1, 2, 3))
+    assert 70 < (flipped ^ other).sum() < 130
 
 
 def test_to_float():

@@ -37,7 +37,7 @@ def test_every_model_with_every_gate(name, gate, channels, size, classes):
     assert scores.shape == (2, classes) and np.isfinite(scores.data).all()
     F.cross_entropy(scores, ta.tensor([0, 1])).backward()
     for key, p in net.named_parameters():
-        assert p.grad is not None and np.isfinite(p.grad.data).all(), key
+        assert np.isfinite(p.grad.data).all() if p.requires_grad else p.grad is None, key
     if name in HAS_GATES:
         kinds = {type(m) for m in net.modules() if isinstance(m, attention.Gate)}
         assert kinds == (set() if gate == "none" else {attention.GATES[gate]})
@@ -51,7 +51,7 @@ def test_no_image_sees_another(name, gate):
     np.testing.assert_allclose(net(x[1:2]).data, together[1:2], rtol=1e-4, atol=1e-5)      # a batch of one
     memory = ta.Tensor(np.ascontiguousarray(x.data.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
     np.testing.assert_allclose(net(memory).data, together, rtol=1e-4, atol=1e-5)           # channels-last
-    if name in HAS_GATES:                                                                  # no size is built in; H ≠ W
+    if name in HAS_GATES and name != "whitened_vgg4":                                      # no size is built in; H ≠ W
         assert net(images(2, 3, 20, 11)).shape == (2, 5)
 
 
@@ -74,6 +74,20 @@ def test_parameters_counted_by_hand():
     gates = sum(2 * c * max(4, c // 16) + 98 for c in (16, 32, 64))
     assert count(create("attention_cnn", attention="cbam")) == main + gates
     assert count(create("attention_cnn", attention="eca")) == main + 3 + 3 + 3
+
+
+def test_what_is_fixed_and_how_it_begins():
+    """Whitening and the norms' scales are not learned; filters pass on what comes in; the first layer needs no gradient of its input."""
+    net = create("whitened_vgg8", 3, 10, 32)
+    fixed = {key for key, p in net.named_parameters() if not p.requires_grad}
+    assert fixed == {"whiten.weight"} | {f"groups.{i}.norm{j}.weight" for i in range(3) for j in (1, 2)}
+    assert count(net) == 24 * 12 + 9 * (24 * 64 + 64 * 64 + 64 * 128 + 3 * 128 * 128) + 2 * 2 * 320 + 1280
+    x = images(2, 24, 6, 6)
+    first, second = net.groups[0].conv1, net.groups[1].conv2
+    np.testing.assert_array_equal(first(x).data[:, :24], x.data)
+    assert np.abs(first.weight.data[24:]).min() > 0 and second.weight.shape[:2] == (128, 128)
+    x = images(2, 128, 3, 3)
+    np.testing.assert_allclose(second(x).data, x.data, atol=1e-6)
 
 
 def test_the_gate_stands_before_the_addition():
@@ -101,7 +115,7 @@ def test_self_attention_only_on_small_maps():
 
 SMALL = {
     "lenet": lambda: create("lenet", 1, 3, 12), "attention_cnn": lambda: create("attention_cnn", 1, 3, 12, "cbam"),
-    "resnet": lambda: create("resnet8", 1, 3, 12, "self"), "cct": lambda: ta.models.CCT(1, 3, 12, dim=32, depth=2, dropout=0.0),
+    "whitened_vgg": lambda: ta.models.WhitenedVGG(1, 3, 12, scale=1.0), "resnet": lambda: create("resnet8", 1, 3, 12, "self"), "cct": lambda: ta.models.CCT(1, 3, 12, dim=32, depth=2, dropout=0.0),
 }
 
 

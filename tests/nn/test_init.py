@@ -223,3 +223,28 @@ def test_any_value_anywhere():
                         function(given, more)
                     except Exception as error:
                         assert is_ours(error) or "positional argument" in str(error), f"{name}({given!r}, {more!r}): {error!r}"
+
+
+def test_patches_are_whitened():
+    """What comes out of the filters has the identity for its second moments, in the directions that were kept; the halves are opposite."""
+    images = np.random.default_rng(0).normal(size=(40, 2, 9, 8))
+    images[:, 1] += 0.7 * images[:, 0]
+    images[:, :, 1:] += 0.5 * images[:, :, :-1]
+    w = ta.zeros((16, 2, 2, 2), dtype=np.float64)
+    assert init.patch_whitening_(w, ta.tensor(images, dtype=np.float64), eps=0) is w
+    y = nn.functional.conv2d(ta.tensor(images), w).data.transpose(1, 0, 2, 3).reshape(16, -1)
+    np.testing.assert_allclose(y[:8] @ y[:8].T / y.shape[1], np.eye(8), atol=1e-5)
+    np.testing.assert_array_equal(w.data[8:], -w.data[:8])
+    few = init.patch_whitening_(ta.zeros((4, 2, 2, 2), dtype=np.float64), ta.tensor(images), eps=0)
+    np.testing.assert_array_equal(few.data[:2], w.data[:2])                            # the largest first
+    soft = init.patch_whitening_(ta.zeros((16, 2, 2, 2)), ta.tensor(images, dtype=np.float32), eps=1e9)
+    assert 0 < np.abs(soft.data).max() < 1e-4
+
+
+@pytest.mark.parametrize("filters, images, words", [
+    ((3, 1, 2, 2), (5, 1, 8, 8), "filters have shape"), ((10, 1, 2, 2), (5, 1, 8, 8), "at most C·R·S"), ((4, 4), (5, 1, 8, 8), "filters have"),
+    ((4, 1, 2, 2), (5, 3, 8, 8), "expected \\(N, 1, H, W\\)"), ((4, 1, 2, 9), (5, 1, 8, 8), "at least 2 by 9 pixels"),
+    ((4, 1, 2, 2), (0, 1, 8, 8), "images have shape"), ((4, 1, 2, 2), (8, 8), "images have shape")])
+def test_what_cannot_be_whitened(filters, images, words):
+    with pytest.raises(ValueError, match=words):
+        init.patch_whitening_(ta.zeros(filters), ta.zeros(images))

@@ -28,7 +28,7 @@ def test_learning_rates_of_a_run(schedule):
     assert all(len(rate) == 1 for rate in rates)
     rates = [rate.pop() for rate in rates]
     assert math.isclose(max(rates), 0.5, rel_tol=0.02)
-    expected = {"onecycle": (0.0, 1e-4), "cosine": (0.5, 1e-3), "step": (0.5, 0.005), "constant": (0.5, 0.5)}[schedule]
+    expected = {"onecycle": (0.0, 1e-4), "triangle": (0.1, 0.5 / 80), "cosine": (0.5, 1e-3), "step": (0.5, 0.005), "constant": (0.5, 0.5)}[schedule]
     assert rates[0] >= expected[0] and rates[-1] <= expected[1] * 1.001
     if schedule == "step":
         assert rates[49:51] + rates[74:76] == pytest.approx([0.5, 0.05, 0.05, 0.005])

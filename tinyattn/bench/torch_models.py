@@ -184,6 +184,43 @@ class ResNet(nn.Module):
         return self.head(self.blocks(self.stem(x)).mean((2, 3)))
 
 
+class Group(nn.Module):
+    """Two convolutions and their norms; only the norms' biases are learned. (arXiv:2404.00498, listing of ConvGroup)"""
+
+    def __init__(self, in_channels, out_channels, attention, size, momentum):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels, momentum=momentum)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels, momentum=momentum)
+        self.norm1.weight.requires_grad_(False), self.norm2.weight.requires_grad_(False)
+        self.pool, self.gate = nn.MaxPool2d(2), gate(attention, out_channels, size * size)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.pool(self.conv1(x))))
+        return self.gate(F.relu(self.norm2(self.conv2(x))))
+
+
+class WhitenedVGG(nn.Module):
+    """models.WhitenedVGG; the weights, the first layer's too, come from there"""
+
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=2, stride=1,
+                 patches=24, pool=True, scale=1 / 9, momentum=0.4):
+        super().__init__()
+        self.whiten = nn.Conv2d(in_channels, patches, patch, stride, bias=False)
+        self.whiten.weight.requires_grad_(False)
+        self.groups, channels, size, self.scale = nn.Sequential(), patches, (image_size - patch) // stride + 1, scale
+        for width in widths:
+            size //= 2
+            self.groups.append(Group(channels, width, attention, size, momentum))
+            channels = width
+        self.pool = nn.AdaptiveMaxPool2d(1) if pool else nn.Identity()
+        self.head = nn.Linear(channels if pool else channels * size * size, num_classes, bias=False)
+
+    def forward(self, x):
+        return self.head(self.pool(self.groups(F.relu(self.whiten(x)))).flatten(1)) * self.scale
+
+
 class TransformerBlock(nn.Module):
     """models.cct.TransformerBlock"""
 
@@ -221,6 +258,10 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
     if name in ("cct", "lenet"):
         return CCT(**options) if name == "cct" else LeNet(**options)
+    if name == "whitened_vgg4":
+        return WhitenedVGG(attention=attention, widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, **options)
+    if name == "whitened_vgg8":
+        return WhitenedVGG(attention=attention, **options)
     if name == "attention_cnn":
         return AttentionCNN(attention=attention, **options)
     return ResNet(depth=int(name.removeprefix("resnet")), attention=attention, **options)

@@ -8,8 +8,10 @@ import json
 
 def add_arguments(parser):
     """The options of `tinyattn eval`."""
+    from ..training.config import TEST_AUGMENTATIONS
     parser.add_argument("run", metavar="RUN", help="folder of a run (or a model.safetensors)")
     parser.add_argument("--data-dir", metavar="DIR", help="where the data sets are (default: as in training)")
+    parser.add_argument("--test-augment", metavar="NAME", help=f"{' | '.join(TEST_AUGMENTATIONS)}: test-time augmentation (default: as in training)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
     parser.add_argument("--picture", metavar="FILE", help="picture of the confusion matrix (default RUN/confusion.png)")
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
@@ -20,22 +22,27 @@ def run(args):
     """Evaluate, print, draw."""
     from .. import training, viz
     from ..training import files, session, setup
+    from ..training.config import TEST_AUGMENTATIONS, check_name
+    if args.test_augment is not None:
+        check_name("--test-augment", args.test_augment, TEST_AUGMENTATIONS)
     session.use_threads(args.threads)
     trained = training.open_run(args.run, args.data_dir)
     part = setup.load_part(trained.config, "test")
-    answers = training.evaluate(trained.model, part)
+    test_augment = args.test_augment or trained.config.test_augment
+    answers = training.evaluate(trained.model, part, test_augment=test_augment)
     matrix = training.confusion(answers.predicted, part.labels, len(part.classes))
     rows = training.per_class(matrix)
     picture = args.picture or trained.source.with_name("confusion.png")
     with files.writing(picture, "--picture"):
         viz.confusion(matrix, part.classes, picture, trained.source.parent.name)
     if args.json:
-        print(json.dumps({"test_accuracy": answers.accuracy, "test_loss": answers.loss, "test_images": len(part),
+        print(json.dumps({"test_accuracy": answers.accuracy, "test_loss": answers.loss, "test_images": len(part), "test_augment": test_augment,
                           "per_class": dict(zip(part.classes, rows)), "confusion": matrix.tolist(),
                           "picture": str(picture)}))
         return 0
     wrong = int((answers.predicted != part.labels).sum())
-    print(f"test accuracy {answers.accuracy:.2%} ({wrong:,} of {len(part):,} wrong), loss {answers.loss:.4f}")
+    print(f"test accuracy {answers.accuracy:.2%} ({wrong:,} of {len(part):,} wrong), loss {answers.loss:.4f}"
+          + (", mean of both mirror images" if test_augment == "flip" else ""))
     if not args.quiet:
         _print_classes(part.classes, rows)
         pairs = training.most_confused(matrix)

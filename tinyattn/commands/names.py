@@ -1,11 +1,15 @@
-"""What there is to choose from: models, attentions, data sets, optimizers, schedules, augmentations."""
+"""What there is to choose from: recipes, models, attentions, data sets, optimizers, schedules, augmentations."""
+from ..training.recipes import RECIPES
 
 _WORDS = {
+    "recipes (--recipe)": {name: recipe.words for name, recipe in RECIPES.items()},
     "models (--model)": {
         "attention_cnn": "convolution stages, each with an attention gate, and attention pooling at the end",
         "lenet": "the classic: two convolutions, three linear layers",
         "resnet8": "residual network of 8 layers, for CIFAR",
         "resnet20": "residual network of 20 layers, for CIFAR",
+        "whitened_vgg4": "a fixed layer that whitens patches, two convolutions: a small image's first epoch is enough",
+        "whitened_vgg8": "a fixed layer that whitens patches, six convolutions: for CIFAR, made to be trained quickly",
         "cct": "convolution stem, self-attention blocks, sequence pooling",
     },
     "attention (--attention)": {
@@ -30,6 +34,7 @@ _WORDS = {
     },
     "schedule (--schedule)": {
         "onecycle": "up to the highest rate in the first fifth, then down to almost nothing",
+        "triangle": "the same in straight lines, down to nothing",
         "cosine": "down to zero along half a cosine",
         "step": "a tenth after half of the run, a hundredth after three quarters",
         "constant": "no change",
@@ -40,6 +45,12 @@ _WORDS = {
         "flip": "left-right mirror",
         "crop": "a window at a random place",
         "crop-flip": "both",
+        "translate": "moved by a sixteenth at most, the edge mirrored",
+        "translate-flip": "moved, and mirrored in every other epoch",
+    },
+    "test-augmentation (--test-augment)": {
+        "none": "a test image as it is",
+        "flip": "the mean of what is said to it and to its mirror image",
     },
 }
 
@@ -47,7 +58,7 @@ _WORDS = {
 def add_arguments(parser):
     """The options of `tinyattn list`."""
     parser.add_argument("kind", nargs="?", metavar="KIND",
-                        help="only one kind: models, attention, data, optimizer, schedule, augmentation")
+                        help="only one kind: recipes, models, attention, data, optimizer, schedule, augmentation, test-augmentation")
 
 
 def run(args):

@@ -1,7 +1,7 @@
 """Train a small CNN with attention, and keep everything about the run in one folder.
 
 Without options: attention_cnn with CBAM on the built-in glyphs, about half a minute. What you leave out comes from a
-recipe that fits the data set. The folder runs/<name>/ then holds checkpoint.safetensors (everything needed to go on),
+recipe that fits the data set, or from the --recipe you name. The folder runs/<name>/ then holds checkpoint.safetensors (everything needed to go on),
 model.safetensors, log.jsonl, result.json, curves.png and attention.png.
 
 Ctrl-C saves and stops; --resume goes on exactly where the run stood, also after a crash or a kill.
@@ -15,6 +15,8 @@ from ..training.progress import clock
 def add_arguments(parser):
     """The options of `tinyattn train`."""
     what = parser.add_argument_group("what is trained")
+    what.add_argument("--recipe", metavar="NAME", help=f"{' | '.join(c.RECIPES)}: everything below as a recipe has it (tinyattn list recipes); "
+                                                       "what else you name overrides it")
     what.add_argument("--data", metavar="NAME", help=f"{' | '.join(c.DATA)} (default glyphs, built in)")
     what.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist/, cifar10/ … (default "
                                                         "$TINYATTN_DATA, then your cache; what is missing is downloaded)")
@@ -25,12 +27,16 @@ def add_arguments(parser):
     how.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     how.add_argument("--batch-size", type=int, metavar="N", help="images a step")
     how.add_argument("--lr", type=float, metavar="X", help="learning rate, the schedule's highest")
+    how.add_argument("--bias-lr", type=float, metavar="X", help="that of biases and norms, as a multiple of --lr (default 1)")
+    how.add_argument("--momentum", type=float, metavar="X", help="of sgd (default 0.9)")
     how.add_argument("--optimizer", metavar="NAME", help=" | ".join(c.OPTIMIZERS))
     how.add_argument("--schedule", metavar="NAME", help=f"{' | '.join(c.SCHEDULES)}: how the learning rate moves")
     how.add_argument("--augment", metavar="NAME", help=f"{' | '.join(c.AUGMENTATIONS)}: how training images are varied")
     how.add_argument("--weight-decay", type=float, metavar="X", help="pull of the weights towards zero")
     how.add_argument("--label-smoothing", type=float, metavar="X", help="share of the target spread over all classes")
     how.add_argument("--average", type=float, metavar="X", help="decay of the weights' running average; 0: no average")
+    how.add_argument("--test-augment", metavar="NAME", help=f"{' | '.join(c.TEST_AUGMENTATIONS)}: what the answers to "
+                                                                       "test images are a mean of (default none: of nothing else)")
     how.add_argument("--seed", type=int, metavar="N", help="decides every random choice (default 0)")
     how.add_argument("--limit-train", type=int, metavar="N", help="use only the first N training images")
     how.add_argument("--limit-test", type=int, metavar="N", help="use only the first N test images")
@@ -38,7 +44,7 @@ def add_arguments(parser):
     where.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
     where.add_argument("--device", metavar="NAME", help="cpu (default)")
     where.add_argument("--out", metavar="DIR",
-                       help="folder of the run (default runs/<data>-<model>-<attention>-seed<n>)")
+                       help="folder of the run (default runs/<data>-<model>-<attention>-seed<n>, or runs/<recipe>-seed<n>)")
     where.add_argument("--resume", metavar="DIR", help="go on with the run in DIR; its options are kept")
     where.add_argument("--checkpoint-every", type=int, metavar="STEPS",
                        help="save every STEPS steps (default: every 20 s and after every epoch)")

@@ -39,6 +39,9 @@ class Rng:
     ORDER = 0xFFFFFFFF
     """The stream of the shuffling, far from those of the transforms."""
 
+    ONCE = 0xFFFFFFFE
+    """The stream, in epoch 0, of what is drawn once for a sample and holds in every epoch."""
+
     def __init__(self, seed, epoch=0, index=(0,), stream=0):
         index = np.asarray(index)
         if not 0 <= seed < 1 << 64:
@@ -47,6 +50,10 @@ class Rng:
             raise ValueError(f"Rng: epoch {epoch} and sample indices must be from 0 to 2**32 - 1")
         self.seed, self.epoch, self.stream = int(seed), int(epoch), stream
         self.index = index.astype(np.uint64).reshape(-1, 1)                       # (B, 1)
+
+    def once(self):
+        """The random numbers of the same samples that are the same in every epoch."""
+        return Rng(self.seed, 0, self.index[:, 0], self.ONCE)
 
     def words(self, n):
         """uint64 (B, n) of uniformly random 32-bit words."""

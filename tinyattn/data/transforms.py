@@ -122,6 +122,19 @@ class RandomCrop(_Transform):
         return _images(windows[np.arange(len(rows)), y, x])                        # (B, height, width, C)
 
 
+def _flipped(rows, flip):
+    """A copy of the images (B, H, W, C), mirrored where `flip` (B,) says so."""
+    out = rows.copy(order="C")
+    out[flip] = np.take(out[flip], np.arange(rows.shape[2])[::-1], axis=2)         # moves whole pixels
+    return _images(out)
+
+
+def hflip(images):
+    """All images with left and right exchanged."""
+    rows = _rows(images, "hflip")
+    return _flipped(rows, np.ones(len(rows), bool))
+
+
 class RandomHorizontalFlip(_Transform):
     """Left and right exchanged, with probability `p`."""
 
@@ -130,9 +143,19 @@ class RandomHorizontalFlip(_Transform):
 
     def __call__(self, images, rng):
         rows = _rows(images, "RandomHorizontalFlip", rng)
-        out, flip = rows.copy(order="C"), rng.uniform(1)[:, 0] < self.p            # (B, H, W, C), (B,)
-        out[flip] = np.take(out[flip], np.arange(rows.shape[2])[::-1], axis=2)     # moves whole pixels
-        return _images(out)
+        return _flipped(rows, rng.uniform(1)[:, 0] < self.p)
+
+
+class AlternatingHorizontalFlip(_Transform):
+    """Left and right exchanged in every other epoch; a coin, tossed once for each sample, says in which it begins.
+
+    So two epochs show both sides of every image, where chance would show half of them the same side twice.
+    Source: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv:2404.00498, section 3.6.
+    """
+
+    def __call__(self, images, rng):
+        rows = _rows(images, "AlternatingHorizontalFlip", rng)
+        return _flipped(rows, (rng.once().uniform(1)[:, 0] < 0.5) ^ bool(rng.epoch % 2))
 
 
 def inverse_affine_matrices(angle, translate, scale, shear):

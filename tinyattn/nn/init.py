@@ -8,7 +8,9 @@ import math
 import numpy as np
 
 from ..ops.arguments import float_argument, probability, real, tensor_argument, whole
+from ..ops.matmul import matmul
 from ..ops.random import rand, randn
+from ..tensor import Tensor
 
 
 def _assign(tensor, values):
@@ -139,6 +141,36 @@ def sparse_(tensor, sparsity, std=0.01):
     values = std * _drawn(randn, tensor, "sparse_")
     values[np.argsort(_drawn(rand, tensor, "sparse_"), axis=0, kind="stable") < zeros] = 0    # ranks of random numbers: a permutation
     return _assign(tensor, values)
+
+
+def patch_whitening_(tensor, images, eps=5e-4):
+    """Filters (2K, C, R, S) for a first layer: ±vᵢ / √(λᵢ + eps), λ and v the K largest eigenvalues of E[p pᵀ] and their vectors.
+
+    p are all the patches C·R·S of `images` (N, C, H, W), best normalised ones: what comes out of the filters is nearly uncorrelated, of
+    variance near 1. The second half is the negative of the first, so that a ReLU behind them loses nothing.
+    (Page 2018, myrtle.ai/learn/how-to-train-your-resnet-8-bag-of-tricks; the halves: Jordan, arXiv:2404.00498.)
+    """
+    caller = "patch_whitening_"
+    x, (count, channels, *kernel) = tensor_argument(images, caller, "images"), _filters_shape(tensor, caller)
+    if x.ndim != 4 or x.shape[1] != channels or x.shape[2] < kernel[0] or x.shape[3] < kernel[1] or not x.shape[0]:
+        raise ValueError(f"{caller}: images have shape {x.shape}, expected (N, {channels}, H, W), at least {kernel[0]} by {kernel[1]} pixels, "
+                         f"for filters of shape {tensor.shape}")
+    real(eps, caller, "eps", 0)
+    patches = np.lib.stride_tricks.sliding_window_view(x.detach().data, kernel, axis=(2, 3)).transpose(1, 4, 5, 0, 2, 3)
+    rows = Tensor(np.ascontiguousarray(patches, np.float32).reshape(channels * math.prod(kernel), -1))   # (C·R·S, N·H'·W')
+    second = matmul(rows, rows.T).data.astype(np.float64) / rows.shape[1]                                # E[p pᵀ]
+    values, vectors = np.linalg.eigh(second)
+    values, vectors = values[::-1][:count // 2], vectors.T[::-1][:count // 2]
+    half = (vectors / np.sqrt(np.maximum(values, 0) + max(eps, 1e-12))[:, None]).reshape(count // 2, *tensor.shape[1:])
+    return _assign(tensor, np.concatenate([half, -half]))
+
+
+def _filters_shape(tensor, caller):
+    """The shape of `tensor`; ValueError unless it is (2K, C, R, S) with K ≤ C·R·S."""
+    shape = float_argument(tensor, caller, "tensor").shape
+    if len(shape) != 4 or 0 in shape or shape[0] % 2 or shape[0] > 2 * math.prod(shape[1:]):
+        raise ValueError(f"{caller}: filters have shape {shape}, expected (2K, C, R, S) with K at most C·R·S")
+    return shape
 
 
 def xavier_uniform_(tensor, gain=1.0):

@@ -11,8 +11,10 @@ from . import recipes
 
 DATA, MODELS, ATTENTION = tuple(data_names()), tuple(MODEL_MAKERS), tuple(GATES)
 OPTIMIZERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("onecycle", "cosine", "step", "constant")
-AUGMENTATIONS = ("none", "affine", "flip", "crop", "crop-flip")
+SCHEDULES = ("onecycle", "triangle", "cosine", "step", "constant")
+AUGMENTATIONS = ("none", "affine", "flip", "crop", "crop-flip", "translate", "translate-flip")
+TEST_AUGMENTATIONS = ("none", "flip")
+RECIPES = tuple(recipes.RECIPES)
 DEVICES = ("cpu", "cuda")
 
 # Options that may change when a run is resumed: none of them touches a weight.
@@ -34,7 +36,7 @@ def check_name(option, word, names):
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All choices of a run. `complete` fills what the user left open from the recipe of the data set and model."""
+    """All choices of a run. `complete` fills what the user left open from a named recipe, or from what fits the data set and model."""
 
     data: str
     model: str
@@ -56,10 +58,16 @@ class Config:
     threads: int | None = None
     checkpoint_every: int | None = None  # steps; None: by the clock
     checkpoint_seconds: float = 20.0
+    recipe: str | None = None
+    momentum: float = 0.9  # of sgd
+    bias_lr: float = 1.0  # the learning rate of vectors (biases, norms) as a multiple of the matrices'
+    test_augment: str = "none"  # test-time augmentation: what the answers in evaluation are a mean of
 
     @property
     def name(self):
         """The name of the run's folder, if the user gives none."""
+        if self.recipe is not None:
+            return f"{self.recipe}-seed{self.seed}"
         gate = "" if self.attention == "none" else f"-{self.attention}"
         return f"{self.data}-{self.model}{gate}-seed{self.seed}"
 
@@ -68,14 +76,24 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def complete(data="glyphs", model="attention_cnn", attention=None, **chosen):
-    """Make a `Config` from what was chosen; the rest comes from `recipes.defaults`. Raises `OptionError`.
+_OPEN = object()  # not chosen
 
-    attention: default CBAM where the model has a place for it, else none
+
+def complete(data=_OPEN, model=_OPEN, attention=None, recipe=None, **chosen):
+    """Make a `Config` from what was chosen; the rest comes from the `recipe` of that name, and from `recipes.defaults`. Raises `OptionError`.
+
+    data, model: default the recipe's, else glyphs and attention_cnn
+    attention:   default the recipe's, else CBAM where the model has a place for it
     """
+    named = {}
+    if recipe is not None:
+        check_name("--recipe", recipe, RECIPES)
+        named = dict(recipes.RECIPES[recipe].settings)
+    data, model = named.get("data", "glyphs") if data is _OPEN else data, named.get("model", "attention_cnn") if model is _OPEN else model
     check_name("--data", data, DATA)
     check_name("--model", model, MODELS)
-    attention = ("cbam" if model in HAS_GATES else "none") if attention is None else attention
+    if attention is None:
+        attention = named.get("attention", "cbam") if model in HAS_GATES else "none"
     given = {key: value for key, value in chosen.items() if value is not None}
     known = [field.name for field in fields()]
     for key in given:
@@ -83,10 +101,10 @@ def complete(data="glyphs", model="attention_cnn", attention=None, **chosen):
             guess = nearest(key, known)
             raise OptionError(f"{key!r} is not an option of a run" + (f": did you mean {guess}?" if guess else "")
                               + f" (there are {', '.join(known)})")
-    optimizer = given.get("optimizer")
+    optimizer = given.get("optimizer", named.get("optimizer"))
     values = {"seed": 0, "device": "cpu", "limit_train": None, "limit_test": None}
-    config = Config(data=data, model=model, attention=attention,
-                    **{**values, **recipes.defaults(data, model, optimizer if optimizer in OPTIMIZERS else None), **given})
+    usual = recipes.defaults(data, model, optimizer if optimizer in OPTIMIZERS else None)
+    config = Config(**{**values, **usual, **named, **given, "data": data, "model": model, "attention": attention, "recipe": recipe})
     check(config)
     return config
 
@@ -116,8 +134,11 @@ def check(config):
     for option, word, names in (
             ("--data", config.data, DATA), ("--model", config.model, MODELS), ("--attention", config.attention, ATTENTION),
             ("--optimizer", config.optimizer, OPTIMIZERS), ("--schedule", config.schedule, SCHEDULES),
-            ("--augment", config.augment, AUGMENTATIONS), ("--device", config.device, DEVICES)):
+            ("--augment", config.augment, AUGMENTATIONS), ("--test-augment", config.test_augment, TEST_AUGMENTATIONS),
+            ("--device", config.device, DEVICES)):
         check_name(option, word, names)
+    if config.recipe is not None:
+        check_name("--recipe", config.recipe, RECIPES)
     if config.attention != "none" and config.model not in HAS_GATES:
         raise OptionError(f"--attention {config.attention}: {config.model} has no place for a gate; leave it out, or use "
                           f"--model {', '.join(HAS_GATES)}")
@@ -130,6 +151,10 @@ def check(config):
             raise OptionError(f"{option} is {number}, expected 1 or more")
     if not 0 < config.lr < float("inf"):
         raise OptionError(f"--lr is {config.lr}, expected a number above 0")
+    if not 0 < config.bias_lr < float("inf"):
+        raise OptionError(f"--bias-lr is {config.bias_lr}, expected a number above 0")
+    if not 0 < config.momentum < 1:
+        raise OptionError(f"--momentum is {config.momentum}, expected 0 < x < 1")
     if not 0 <= config.seed < 2 ** 63:
         raise OptionError(f"--seed is {config.seed}, expected 0 … 2⁶³ − 1")
     for option, number in (("--label-smoothing", config.label_smoothing), ("--average", config.average)):

@@ -5,6 +5,7 @@ import numpy as np
 
 import tinyattn as ta
 
+from ..data import transforms
 from ..nn import functional as F
 from .metrics import Meter
 from .setup import test_loader
@@ -20,15 +21,18 @@ class Answers:
     probability: np.ndarray
 
 
-def evaluate(model, part, batch_size=500):
-    """Run `model` in evaluation mode over every example of `part`, in order. Its mode is put back afterwards."""
+def evaluate(model, part, batch_size=500, test_augment="none"):
+    """Run `model` in evaluation mode over every example of `part`, in order. Its mode is put back afterwards.
+
+    test_augment: test-time augmentation; "flip": the mean of what it says to an image and to its mirror image
+    """
     was_training = model.training
     model.eval()
     meter, predicted, probability = Meter(), [], []
     try:
         with ta.no_grad():
             for images, labels in test_loader(part, batch_size):
-                logits = model(images)
+                logits = scores(model, images, test_augment)
                 answers, sure = best(logits.data)
                 meter.add(F.cross_entropy(logits, labels).item(), int((answers == labels.data).sum()), len(answers))
                 predicted.append(answers)
@@ -36,6 +40,12 @@ def evaluate(model, part, batch_size=500):
     finally:
         model.train(was_training)
     return Answers(meter.loss, meter.accuracy, np.concatenate(predicted), np.concatenate(probability))
+
+
+def scores(model, images, test_augment="none"):
+    """What the model says to a batch of images: scores (B, K); with "flip" the mean over an image and its mirror image."""
+    logits = model(images)
+    return (logits + model(ta.Tensor(transforms.hflip(images.data)))) * 0.5 if test_augment == "flip" else logits
 
 
 def best(logits):

@@ -115,6 +115,14 @@ class Run:
         # never more often than makes saving cost a hundredth of the time
         return time.monotonic() - self._saved_at >= max(self.config.checkpoint_seconds, 100 * self._save_cost)
 
+    def prepare(self):
+        """What must be done with the training images before the first step. Its time is training time."""
+        if hasattr(self.model, "init_whiten"):
+            began, compiled = time.perf_counter(), compiling.seconds()
+            self.model.init_whiten(setup.first_images(self.data.train))
+            self.compile_seconds += compiling.seconds() - compiled
+            self.train_seconds += time.perf_counter() - began - (compiling.seconds() - compiled)
+
     # --- training -----------------------------------------------------------------------------------------------
 
     def fit(self, watch):
@@ -189,7 +197,7 @@ class Run:
         """Test the model, write the epoch's row, save."""
         self._stop_clock()
         with self.weights():
-            answers = evaluate(self.model, self.data.test)
+            answers = evaluate(self.model, self.data.test, test_augment=self.config.test_augment)
         now, compiled = time.perf_counter(), compiling.seconds()
         self.evaluate_seconds += now - self._mark[0] - (compiled - self._mark[1])
         self.compile_seconds += compiled - self._mark[1]

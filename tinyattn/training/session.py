@@ -26,7 +26,7 @@ def train(out=None, quiet=False, progress=None, **options):
     """Train a model and return its result, a dict (as in ``result.json``).
 
     out:     the run's folder; default ``runs/<name>``
-    options: fields of `Config` (`data`, `model`, `attention`, `epochs`, `seed` …); the recipe fills the rest
+    options: fields of `Config` (`recipe`, `data`, `model`, `attention`, `epochs`, `seed` …); the recipe, named or not, fills the rest
 
     Works in a notebook as in a terminal. Raises `OptionError`, `files.SaveError`, `loop.Diverged`,
     `data.DataNotFound`, and `interrupt.Interrupted` after Ctrl-C.
@@ -41,6 +41,7 @@ def train(out=None, quiet=False, progress=None, **options):
         run = _build(config, data, folder, progress)
         files.remove_partial(folder)
         (folder / "log.jsonl").unlink(missing_ok=True)
+        run.prepare()
         run.save()  # from now on there is something to resume
         return _carry_out(run)
 
@@ -147,7 +148,7 @@ def finish(run):
     from tinyattn import viz
     config, folder, data = run.config, run.folder, run.data
     with run.weights():
-        answers = run.answers or evaluate(run.model, data.test)  # a run taken up after its last step has none
+        answers = run.answers or evaluate(run.model, data.test, test_augment=config.test_augment)  # a run taken up after its last step has none
         save_model(folder / "model.safetensors", run.model, config, data.train)
         title = f"{config.data} · {config.model}" + ("" if config.attention == "none" else f" · {config.attention}")
         viz.curves(run.log, folder / "curves.png", title,
@@ -166,6 +167,7 @@ def finish(run):
         "parameters": parameters(run.model), "epochs": config.epochs, "steps": run.step, "seed": config.seed,
         "data": config.data, "model": config.model, "attention": config.attention, "batch_size": config.batch_size,
         "optimizer": config.optimizer, "lr": config.lr, "schedule": config.schedule, "augment": config.augment,
+        "test_augment": config.test_augment, "recipe": config.recipe,
         "threads": ta.get_num_threads(), "train_images": len(data.train), "test_images": len(data.test),
         "run": str(folder),
     }

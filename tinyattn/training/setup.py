@@ -75,15 +75,21 @@ def augmentation(name, height, mean, std):
 
     affine: a small turn, shift, scaling and shear (for figures whose mirror image is another figure)
     crop:   a window at a random place after padding by an eighth;   flip: left–right mirror
+    translate:      moved by up to a sixteenth in each direction, the edge mirrored: one pixel of 28, two of 32
+    translate-flip: the same, and mirrored in every other epoch
     """
+    shift = max(1, height // 16)
     crop = T.RandomCrop(height, padding=max(1, height // 8))
     flip = T.RandomHorizontalFlip()
+    translate = T.RandomCrop(height, padding=shift, padding_mode="reflect")
     steps = {
         "none": [],
         "affine": [T.RandomAffine(8, translate=(0.06, 0.06), scale=(0.94, 1.06), shear=4)],
         "flip": [flip],
         "crop": [crop],
         "crop-flip": [crop, flip],
+        "translate": [translate],
+        "translate-flip": [translate, T.AlternatingHorizontalFlip()],
     }[name]
     return T.Compose([*steps, T.Normalize(mean, std)])
 
@@ -103,36 +109,51 @@ def test_loader(part, batch_size=500):
     return DataLoader(part, batch_size=batch_size, transform=T.Normalize(part.mean, part.std))
 
 
+def first_images(part, count=500):
+    """The first images of the training data, normalised only: enough to know what patches of them look like."""
+    images, _ = next(iter(test_loader(part, count)))
+    return images
+
+
 def build_model(config, channels, classes, image_size):
     """The config's model, freshly initialised from the current random state."""
     return ta.models.create(config.model, in_channels=channels, num_classes=classes, image_size=image_size,
                             attention=config.attention)
 
 
-def build_optimizer(config, model):
-    """The config's optimizer. Vectors (biases, normalisation) are not decayed: pulling them to zero helps nobody."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def build_optimizer(config, model, optim=ta.optim):
+    """The config's optimizer over what the model learns.
+
+    Vectors (biases, normalisation) are not decayed: pulling them to zero helps nobody. Their rate is `bias_lr` times the others'.
+    `optim` may be PyTorch's, for a model of PyTorch's: the names are the same.
+    """
+    learned = [p for p in model.parameters() if p.requires_grad]
+    groups = [{"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay, "lr": config.lr},
+              {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0, "lr": config.lr * config.bias_lr}]
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "sgd":
-        return ta.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
-    kind = {"adamw": ta.optim.AdamW, "adam": ta.optim.Adam}[config.optimizer]
+        return optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=True)
+    kind = {"adamw": optim.AdamW, "adam": optim.Adam}[config.optimizer]
     return kind(groups, lr=config.lr)
 
 
-def build_schedule(config, optimizer, steps):
+def build_schedule(config, optimizer, steps, schedules=ta.optim):
     """How the learning rate moves over the `steps` updates of the run; None for a constant one.
 
     onecycle: from lr/10 up to `lr` in the first fifth, down to almost nothing at the end
+    triangle: in straight lines: from a fifth up in the first fifth, then down, to be 0 one step after the last
     cosine:   from `lr` down to 0
     step:     a tenth of it after half of the run, a hundredth after three quarters.
     """
     if config.schedule == "onecycle":
-        return ta.optim.OneCycleLR(optimizer, config.lr, total_steps=max(steps, 2), pct_start=0.2, div_factor=10,
-                                   cycle_momentum=False)
+        highest = [group["lr"] for group in optimizer.param_groups]
+        return schedules.OneCycleLR(optimizer, highest, total_steps=max(steps, 2), pct_start=0.2, div_factor=10,
+                                    cycle_momentum=False)
+    if config.schedule == "triangle":
+        top = 0.2 * steps
+        return schedules.LambdaLR(optimizer, lambda t: 0.2 + 0.8 * t / top if t < top else (steps - t) / (steps - top))
     if config.schedule == "cosine":
-        return ta.optim.CosineAnnealingLR(optimizer, T_max=steps)
+        return schedules.CosineAnnealingLR(optimizer, T_max=steps)
     if config.schedule == "step":
-        return ta.optim.LambdaLR(optimizer, lambda t: 1.0 if 2 * t < steps else 0.1 if 4 * t < 3 * steps else 0.01)
+        return schedules.LambdaLR(optimizer, lambda t: 1.0 if 2 * t < steps else 0.1 if 4 * t < 3 * steps else 0.01)
     return None
