@@ -74,6 +74,18 @@ def test_eval_repeats_the_accuracy(run, capsys):
     (folder / "confusion.png").unlink()
 
 
+def test_eval_of_mirror_images(run, capsys):
+    folder, _ = run
+    plain, both = [], []
+    for answers, more in ((plain, []), (both, ["--test-augment", "flip"])):
+        assert main(["eval", str(folder), "--json", *more]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert plain[0]["test_augment"] == "none" and both[0]["test_augment"] == "flip" and both[0]["test_loss"] != plain[0]["test_loss"]
+    assert main(["eval", str(folder), "--test-augment", "flip", "--quiet"]) == 0
+    assert "mean of both mirror images" in capsys.readouterr().out
+    (folder / "confusion.png").unlink()
+
+
 def test_predict_any_picture(run, capsys, tmp_path):
     folder, _ = run
     image = Image.new("RGB", (300, 200), (250, 250, 240))
@@ -111,7 +123,7 @@ def test_list_and_data(capsys, tmp_path):
     out = capsys.readouterr().out
     from tinyattn.training import config
     for name in (*config.DATA, *config.MODELS, *config.ATTENTION, *config.OPTIMIZERS, *config.SCHEDULES,
-                 *config.AUGMENTATIONS):
+                 *config.AUGMENTATIONS, *config.TEST_AUGMENTATIONS, *config.RECIPES):
         assert f"\n  {name} " in out, name
     assert main(["list", "data"]) == 0 and "resnet8" not in capsys.readouterr().out
     assert main(["data", "--data-dir", str(tmp_path)]) == 0
@@ -138,6 +150,9 @@ def test_help_for_every_command(capsys):
     (["train", "--epochs", "three"], "--epochs"),
     (["train", "--data", "minst"], "did you mean mnist?"),
     (["train", "--attention", "sbam"], "did you mean cbam?"),
+    (["train", "--recipe", "mnist9"], "did you mean mnist99?"),
+    (["train", "--recipe", "mnist99", "--attention", "cbma"], "did you mean cbam?"),
+    (["eval", "x", "--test-augment", "flop"], "did you mean flip?"),
     (["train", "--device", "cuda"], "no CUDA kernels yet"),
     (["train", "--threads", "9999"], "threads"),
     (["train", "--batch-size", "0"], "--batch-size is 0"),

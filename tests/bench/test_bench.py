@@ -1,4 +1,5 @@
 """The benchmark: arithmetic of times, comparison before timing, every suite from end to end, and mistakes answered in one line."""
+import dataclasses
 import json
 import sys
 import time
@@ -198,6 +199,62 @@ def test_memory(tmp_path, capsys):
     assert f"{row['ours_mb']:.2f}" in capsys.readouterr().out
 
 
+def test_recipes(tmp_path, capsys, monkeypatch):
+    """Both sides train the same: after an epoch from the same weights on the same batches their accuracies are next to equal."""
+    pytest.importorskip("torch")
+    use_glyphs_for_recipes(monkeypatch)
+    status, rows = bench(tmp_path, "--suite", "recipes", "--against", "torch", "--case", "mnist99", "--seeds", "2")
+    (row,) = rows
+    check(rows, "recipes")
+    assert status == 0 and row["seeds"] == 2 and [len(v) for v in row["accuracy"].values()] == [2, 2, 2]
+    for column in ("torch_ms", "torch_channels_last_ms"):
+        assert row["accuracy"][column] == pytest.approx(row["accuracy"]["ours_ms"], abs=0.02)
+    assert "2 seeds; wanted 99%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["mnist99", "cifar90", "resnet20-cbam"])
+def test_a_recipe_in_torch_is_the_same_recipe(name, tmp_path, monkeypatch):
+    """The losses of the first steps: model, first weights, batches, augmentation, optimizer, rates of each group, average."""
+    torch = pytest.importorskip("torch")
+    from tinyattn.bench import recipes
+    from tinyattn.training import Progress, setup
+    from tinyattn.training.config import complete
+    from tinyattn.training.loop import Run
+    config = complete("glyphs", recipe=name, limit_train=160, limit_test=32, batch_size=16, epochs=1)
+    data = setup.load_data(config)
+    run, twin = Run(config, data, tmp_path, Progress(quiet=True)), recipes.Twin(config, data, True)
+    run.prepare()
+    run.model.train(), twin.model.train()
+    for (images, labels), (again, truth) in zip(run.loader, twin.loader, strict=True):
+        np.testing.assert_array_equal(images.data, again)
+        ours, theirs = run._step(images, labels), twin.step(again, truth)
+        assert ours[0] == pytest.approx(theirs[0], rel=2e-3 if run.step < 5 else 0.1)
+    for (key, tensor) in (twin.average.module if twin.average else twin.model).state_dict().items():
+        if run.average and tensor.dtype == torch.int64:
+            assert int(run.average.state_dict()["weights"][key]) == int(tensor)
+
+
+def test_some_steps_stand_for_a_long_recipe(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from tinyattn.bench import recipes
+    from tinyattn.bench.measure import Settings, empty_row
+    from tinyattn.training.config import complete
+    use_glyphs_for_recipes(monkeypatch)
+    monkeypatch.setattr(recipes, "complete", lambda **options: complete(**{**options, "limit_train": 96, "limit_test": 32, "batch_size": 32, "epochs": 3}))
+    monkeypatch.setattr(recipes, "STEPS", 1)
+    row = empty_row("recipes", "cifar90")
+    recipes._measure(row, "cifar90", Settings(against="torch", seeds=2))
+    assert row["torch_steps"] == 2 and row["steps"] == 9 and row["accuracy"]["torch_ms"] == []
+    assert row["torch_ms"] == pytest.approx(9 * row["step_ms"]["torch_ms"]) and "PyTorch's from 2 of its steps, times 9" in recipes.notes([row])[0]
+
+
+def use_glyphs_for_recipes(monkeypatch):
+    """The recipes with the built-in data for MNIST and CIFAR, which may not be here."""
+    from tinyattn.training import recipes
+    for name, recipe in recipes.RECIPES.items():
+        monkeypatch.setitem(recipes.RECIPES, name, dataclasses.replace(recipe, settings={**recipe.settings, "data": "glyphs"}))
+
+
 @pytest.mark.parametrize("options, words", [
     (["--case", "nothing"], "no case contains nothing"),
     (["--thread", "1"], "did you mean --threads"),
@@ -206,6 +263,7 @@ def test_memory(tmp_path, capsys):
     (["--out", "/dev/null/pictures"], "--out /dev/null/pictures"),
     (["--suite", "stps"], "did you mean steps?"),
     (["--seconds", "-1"], "--seconds is -1"),
+    (["--seeds", "0"], "--seeds is 0"),
 ])
 def test_mistakes(options, words, capsys):
     assert main(["bench", *options]) == 2

@@ -23,17 +23,19 @@ def test_what_is_chosen_wins_over_the_recipe():
     ("data", "minst", "mnist"), ("data", "cifar-10", "cifar10"), ("data", "fashion_mnist", "fashion-mnist"),
     ("model", "attention-cnn", "attention_cnn"), ("model", "resnet", "resnet8"), ("attention", "cbma", "cbam"),
     ("optimizer", "AdamW", "adamw"), ("schedule", "one-cycle", "onecycle"), ("augment", "afine", "affine"),
+    ("test_augment", "flop", "flip"), ("schedule", "triangel", "triangle"),
     ("device", "gpu", None)])
 def test_an_unknown_name_is_answered_with_the_nearest(option, wrong, guess):
     with pytest.raises(c.OptionError) as error:
         c.complete(**{option: wrong})
-    text = str(error.value)
+    text, option = str(error.value), option.replace("_", "-")
     assert f"--{option} '{wrong}'" in text and (guess is None or f"did you mean {guess}?" in text)
 
 
 @pytest.mark.parametrize("option, value", [
     ("epochs", 0), ("batch_size", -1), ("lr", 0.0), ("lr", float("nan")), ("seed", -1), ("threads", 0),
-    ("label_smoothing", 1.0), ("average", 1.5), ("weight_decay", -0.1), ("checkpoint_every", 0), ("limit_train", 0)])
+    ("label_smoothing", 1.0), ("average", 1.5), ("weight_decay", -0.1), ("checkpoint_every", 0), ("limit_train", 0), ("momentum", 1.0),
+    ("momentum", 0), ("bias_lr", 0), ("bias_lr", float("inf"))])
 def test_an_impossible_number_is_refused(option, value):
     with pytest.raises(c.OptionError, match=f"--{option.replace('_', '-')} is"):
         c.complete(**{option: value})
@@ -56,3 +58,24 @@ def test_a_resumed_run_may_change_only_what_touches_no_weight():
     assert (went_on.threads, went_on.data_dir, went_on.lr) == (1, "/elsewhere", saved["lr"])
     with pytest.raises(c.OptionError, match=r"--epochs 99 \(was 5\), --lr 1.0 \(was"):
         c.changed(saved, {"epochs": 99, "lr": 1.0, "threads": 1})
+
+
+def test_a_named_recipe_and_what_overrides_it():
+    made = c.complete(recipe="cifar90")
+    expected = recipes.RECIPES["cifar90"].settings
+    assert {key: getattr(made, key) for key in expected} == expected and made.recipe == "cifar90" and made.name == "cifar90-seed0"
+    other = c.complete("cifar100", recipe="cifar90", lr=0.1, seed=3, attention="se")
+    assert (other.data, other.lr, other.attention, other.name) == ("cifar100", 0.1, "se", "cifar90-seed3")
+    assert {key: getattr(other, key) for key in expected if key not in ("data", "lr", "attention")} == {
+        key: value for key, value in expected.items() if key not in ("data", "lr", "attention")}
+    assert c.complete(recipe="resnet20-cbam", model="lenet").attention == "none"      # which has no place for a gate
+    with pytest.raises(c.OptionError, match="--recipe 'cifar9' is not known: did you mean cifar90"):
+        c.complete(recipe="cifar9")
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_recipes_are_whole(name):
+    recipe, fields = recipes.RECIPES[name], {field.name for field in c.fields()}
+    assert set(recipe.settings) <= fields - {"seed", "recipe", "data_dir"} and recipe.words and recipe.sources and recipe.seeds >= 1
+    assert {"data", "model", "attention", "epochs", "lr", "optimizer", "schedule", "augment"} <= set(recipe.settings)
+    c.complete(recipe=name)

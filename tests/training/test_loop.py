@@ -42,6 +42,21 @@ def test_only_matrices_decay():
         assert [p.ndim for p in plain["params"]] == [1, 1, 1, 1] and plain["weight_decay"] == 0.0
 
 
+def test_only_what_is_learned_is_moved_and_vectors_at_a_rate_of_their_own():
+    model = ta.models.create("whitened_vgg8", 3, 10, 16)
+    matrices, vectors = setup.build_optimizer(config(optimizer="sgd", lr=0.5, bias_lr=8.0, momentum=0.7), model).param_groups
+    assert [p.ndim for p in matrices["params"]] == [4] * 6 + [2] and [p.ndim for p in vectors["params"]] == [1] * 6
+    assert (matrices["lr"], vectors["lr"], vectors["momentum"]) == (0.5, 4.0, 0.7)
+    for schedule in c.SCHEDULES:                        # all of them keep the ratio
+        made = config(optimizer="sgd", lr=0.5, bias_lr=8.0, schedule=schedule)
+        optimizer = setup.build_optimizer(made, model)
+        moves = setup.build_schedule(made, optimizer, 10)
+        for _ in range(9):
+            assert optimizer.param_groups[1]["lr"] == pytest.approx(8 * optimizer.param_groups[0]["lr"], rel=1e-6)
+            if moves is not None:
+                moves.step()
+
+
 def test_augmentations_keep_shape_and_normalise():
     from tinyattn.data import Rng
     images = np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), dtype=np.uint8)
@@ -65,6 +80,32 @@ def test_evaluation_counts_every_example_once_and_keeps_the_mode():
     np.testing.assert_allclose(answers.probability, probabilities.max(axis=1), rtol=1e-4)
     assert math.isclose(answers.loss, -np.log(probabilities[np.arange(70), part.labels]).mean(), rel_tol=1e-5)
     assert answers.accuracy == (answers.predicted == part.labels).mean() and model.training
+
+
+def test_answers_to_an_image_and_its_mirror_image():
+    part = setup.load_part(config(limit_test=40), "test")
+    ta.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, len(part.classes)))
+    mirrored = setup.Part(part)
+    mirrored.images = np.ascontiguousarray(part.images[..., ::-1])
+    one, other = ([model(images).data for images, _ in setup.test_loader(p)][0] for p in (part, mirrored))
+    for views, expected in (("none", one), ("flip", (one + other) / 2)):
+        answers = training.evaluate(model, part, test_augment=views)
+        np.testing.assert_array_equal(answers.predicted, expected.argmax(1))
+        assert math.isclose(answers.loss, F.cross_entropy(ta.tensor(expected), ta.tensor(part.labels)).item(), rel_tol=1e-5)
+    assert (one.argmax(1) != other.argmax(1)).any()
+
+
+def test_a_whitened_first_layer_is_prepared_and_its_time_counted(tmp_path):
+    made = config(model="whitened_vgg4", attention="none")
+    run = loop.Run(made, setup.load_data(made), tmp_path, Silent())
+    before = run.model.whiten.weight.data.copy()
+    run.prepare()
+    assert run.train_seconds > 0 and (run.model.whiten.weight.data != before).all()
+    x = next(iter(setup.test_loader(run.data.train)))[0]
+    y = run.model.whiten(x).data.transpose(1, 0, 2, 3).reshape(16, -1)[:8].astype(np.float64)
+    second = y @ y.T / y.shape[1]
+    assert np.abs(second - np.diag(np.diag(second))).max() < 0.2 and 0.5 < np.diag(second)[0] < 1.5
 
 
 class Silent(training.Progress):

@@ -115,6 +115,22 @@ def _die_at(patch, place, nth):
     patch.setattr(owner, name, deadly)
 
 
+def test_a_recipe_killed_and_resumed(tmp_path, monkeypatch):
+    """The same with a named recipe: its name, the fixed first layer, alternating flips and the schedule of two rates come back."""
+    small = dict(recipe="cifar90", data="glyphs", limit_train=160, limit_test=64, batch_size=32, epochs=2, seed=5)
+    training.train(out=tmp_path / "whole", quiet=True, **small)
+    with monkeypatch.context() as patch:
+        _die_at(patch, "step", 7)
+        with pytest.raises(Killed):
+            training.train(out=tmp_path / "run", quiet=True, checkpoint_every=2, **small)
+    training.resume(tmp_path / "run", quiet=True)
+    assert_same(tmp_path / "run", tmp_path / "whole")
+    result = files.read_json(tmp_path / "run" / "result.json")
+    assert (result["recipe"], result["test_augment"], result["epochs"]) == ("cifar90", "flip", 2)
+    with pytest.raises(training.OptionError, match=r"--recipe mnist99 \(was cifar90\)"):
+        training.resume(tmp_path / "run", quiet=True, recipe="mnist99")
+
+
 def start(folder, *more, resume=False):
     run = ["--resume", str(folder)] if resume else ["--out", str(folder), *ARGUMENTS]
     command = [sys.executable, "-m", "tinyattn", "train", *run, *more, "--threads", "1", "--quiet"]

@@ -18,6 +18,7 @@ SUITES = {
     "memory": "growth of a process's peak memory in those training steps",
     "scaling": "how throughput grows with batch, channels, image size, tokens, threads",
     "cold": "import, first training step, warmup",
+    "recipes": "whole recipes of training: seconds to an accuracy (minutes; not part of all)",
 }
 
 
@@ -60,6 +61,8 @@ def _parser():
     parser.add_argument("--seconds", type=float, metavar="S", help="time for each case (default: 6; for scaling 1)")
     parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
     parser.add_argument("--out", metavar="DIR", help="where the suite scaling draws its pictures (default: none are drawn)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="runs of each recipe (default: as many as it is made for)")
+    parser.add_argument("--full", action="store_true", help="recipes: PyTorch trains the long ones whole, too, instead of some steps of them")
     parser.add_argument("--quick", action="store_true", help="tiny work, one round: does it run at all? The times say nothing")
     return parser
 
@@ -68,6 +71,8 @@ def _prepare(options):
     """Threads for both sides; `Mistake` for what cannot be done."""
     if options.seconds is not None and not 0 <= options.seconds < float("inf"):
         raise Mistake(f"--seconds is {options.seconds}, expected 0 or more")
+    if options.seeds is not None and options.seeds < 1:
+        raise Mistake(f"--seeds is {options.seeds}, expected 1 or more")
     try:
         if options.threads is not None:
             threads.set_num_threads(options.threads)
@@ -84,7 +89,7 @@ def main(argv):
     options = _parser().parse_all(argv)
     path, out = _writable(options.json), _folder(options.out)
     _prepare(options)
-    chosen = list(SUITES) if options.suite == "all" else [options.suite]
+    chosen = [name for name in SUITES if name != "recipes"] if options.suite == "all" else [options.suite]
     known = [case for name in chosen for case in suite(name).names()]
     if options.case and not any(part in case for part in options.case for case in known):
         raise Mistake(f"no case contains {' or '.join(options.case)}; there are: {', '.join(known)}")
@@ -93,7 +98,7 @@ def main(argv):
     rows = []
     for name in chosen:
         seconds = options.seconds if options.seconds is not None else 1.0 if name == "scaling" else 6.0
-        settings = Settings(options.against, options.case, seconds, options.quick, out, most)
+        settings = Settings(options.against, options.case, seconds, options.quick, out, most, options.seeds, options.full)
         said = {"against": options.against, "seconds": seconds, "quick": options.quick, "load_average": load}
         shown = getattr(suite(name), "SHOWN", table.SHOWN)
         print(f"{table.header(shown)}\n")

@@ -35,7 +35,10 @@ class Case:
 
 @dataclasses.dataclass
 class Settings:
-    """What was asked for: opponent, names, seconds a case; `quick`: tiny work, one round; `out`: a folder for pictures."""
+    """What was asked for: opponent, names, seconds a case; `quick`: tiny work, one round; `out`: a folder for pictures.
+
+    seeds, full: of recipes: how many runs; whether PyTorch trains the long ones whole
+    """
 
     against: str | None = None
     chosen: list | None = None
@@ -43,6 +46,8 @@ class Settings:
     quick: bool = False
     out: object = None
     ceiling: object = None
+    seeds: int | None = None
+    full: bool = False
 
     def wants(self, name):
         """Whether the case `name` is chosen."""

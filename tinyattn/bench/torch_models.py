@@ -207,6 +207,7 @@ class WhitenedVGG(nn.Module):
     def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=2, stride=1,
                  patches=24, pool=True, scale=1 / 9, momentum=0.4):
         super().__init__()
+        patches = min(patches, 2 * in_channels * patch * patch)
         self.whiten = nn.Conv2d(in_channels, patches, patch, stride, bias=False)
         self.whiten.weight.requires_grad_(False)
         self.groups, channels, size, self.scale = nn.Sequential(), patches, (image_size - patch) // stride + 1, scale

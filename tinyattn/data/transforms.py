@@ -12,7 +12,6 @@ Arrays are channels-last in memory: inside, a transform works on the view (B, H,
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 def _rows(images, who, rng=None):
@@ -85,13 +84,19 @@ class Normalize(_Transform):
             raise ValueError(f"Normalize: mean {self.mean} and std {self.std}, expected one each a channel, std > 0")
 
     def __call__(self, images, rng=None):
-        rows = _rows(ToFloat()(images), "Normalize")
+        rows = _rows(images, "Normalize")
         if rows.shape[-1] != len(self.mean):
             raise ValueError(f"Normalize: images have {rows.shape[-1]} channels, mean and std {len(self.mean)}")
         width = rows.shape[2]                                                      # a row at once: (W·C,) is longer than (C,)
         lines = np.ascontiguousarray(rows).reshape(*rows.shape[:2], width * rows.shape[3])
-        out = lines - np.tile(np.array(self.mean, np.float32), width)              # (B, H, W·C)
-        out /= np.tile(np.array(self.std, np.float32), width)
+        mean, std = np.array(self.mean), np.array(self.std)
+        if rows.dtype == np.uint8:                                                 # x · 1/(255 std) − mean/std: two passes, not three
+            factor = np.tile((1 / (255 * std)).astype(np.float32), width)
+            out = np.multiply(lines, factor, dtype=np.float32)                     # (B, H, W·C)
+            out -= np.tile((mean / std).astype(np.float32), width)
+        else:
+            out = lines - np.tile(mean.astype(np.float32), width)
+            out /= np.tile(std.astype(np.float32), width)
         return _images(out.reshape(rows.shape))
 
 
@@ -117,9 +122,12 @@ class RandomCrop(_Transform):
         free_y, free_x = padded.shape[1] - self.size[0], padded.shape[2] - self.size[1]
         if free_y < 0 or free_x < 0:
             raise ValueError(f"RandomCrop: size {self.size} is larger than the padded image {padded.shape[1:3]}")
-        windows = sliding_window_view(padded, self.size, axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
         y, x = rng.integers(1, free_y + 1)[:, 0], rng.integers(1, free_x + 1)[:, 0]  # (B,)
-        return _images(windows[np.arange(len(rows)), y, x])                        # (B, height, width, C)
+        height, width = self.size
+        out = np.empty((len(rows), height, width, rows.shape[3]), rows.dtype)
+        for n, (i, j) in enumerate(zip(y.tolist(), x.tolist())):                   # whole rows of pixels: quicker than one gather
+            out[n] = padded[n, i:i + height, j:j + width]
+        return _images(out)
 
 
 def _flipped(rows, flip):

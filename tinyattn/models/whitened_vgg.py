@@ -45,7 +45,7 @@ class WhitenedVGG(nn.Module):
     """A whitening of patches (fixed), one `Group` a width, the largest of what is left, or all of it, and a linear layer.
 
     Images (N, in_channels, image_size, image_size) → scores (N, num_classes), `scale` times what the linear layer says. `patch` and
-    `stride` are the first layer's, `patches` its filters (each ± counts two). `pool`: read the largest of each channel, else every place.
+    `stride` are the first layer's, `patches` its filters at most (each ± counts two). `pool`: read the largest of each channel, else every place.
     """
 
     def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=2, stride=1,
@@ -54,6 +54,7 @@ class WhitenedVGG(nn.Module):
         size = (image_size - patch) // stride + 1
         if size < 2 ** len(widths):
             raise ValueError(f"WhitenedVGG: images of {image_size} pixels are too small; it needs at least {(2 ** len(widths) - 1) * stride + patch}")
+        patches = min(patches, 2 * in_channels * patch * patch)
         self.whiten = nn.Conv2d(in_channels, patches, patch, stride, bias=False)
         self.whiten.weight.requires_grad = False
         self.groups, channels = nn.Sequential(), patches

@@ -117,11 +117,10 @@ class Run:
 
     def prepare(self):
         """What must be done with the training images before the first step. Its time is training time."""
-        if hasattr(self.model, "init_whiten"):
-            began, compiled = time.perf_counter(), compiling.seconds()
-            self.model.init_whiten(setup.first_images(self.data.train))
-            self.compile_seconds += compiling.seconds() - compiled
-            self.train_seconds += time.perf_counter() - began - (compiling.seconds() - compiled)
+        compiled = compiling.seconds()
+        took = setup.prepare(self.model, self.data.train)
+        self.compile_seconds += compiling.seconds() - compiled
+        self.train_seconds += took - (compiling.seconds() - compiled)
 
     # --- training -----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """From a `Config` to the things that train: data, model, optimizer, schedule, loader."""
 import dataclasses
+import time
 import zlib
 
 import numpy as np
@@ -109,10 +110,13 @@ def test_loader(part, batch_size=500):
     return DataLoader(part, batch_size=batch_size, transform=T.Normalize(part.mean, part.std))
 
 
-def first_images(part, count=500):
-    """The first images of the training data, normalised only: enough to know what patches of them look like."""
-    images, _ = next(iter(test_loader(part, count)))
-    return images
+def prepare(model, part, count=500):
+    """Set what the model computes from the first training images, normalised only, before it learns. Returns the seconds it took."""
+    began = time.perf_counter()
+    if hasattr(model, "init_whiten"):
+        images, _ = next(iter(test_loader(part, count)))
+        model.init_whiten(images)
+    return time.perf_counter() - began
 
 
 def build_model(config, channels, classes, image_size):
