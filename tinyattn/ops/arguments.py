@@ -59,9 +59,10 @@ def float_argument(x, caller, name="input"):
 def same_dtype(caller, **tensors):
     """TypeError unless all given tensors (None is skipped) share one float dtype."""
     given = {name: x for name, x in tensors.items() if x is not None}
+    dtypes = set()
     for name, x in given.items():
-        float_argument(x, caller, name)
-    if len({x.dtype for x in given.values()}) > 1:
+        dtypes.add(float_argument(x, caller, name).dtype)
+    if len(dtypes) > 1:
         listed = ", ".join(f"{name} {x.dtype}" for name, x in given.items())
         raise TypeError(f"{caller}: all tensors must have one dtype, got {listed}; convert with .to(np.float32)")
 
@@ -90,6 +91,8 @@ def axes(dim, ndim, caller):
 
 def pair(value, caller, name, least=0):
     """An int, a pair of ints (for height and width) or a tuple of one, each at least `least`, as a tuple of two ints."""
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int and least <= min(value) <= max(value) < 2 ** 31:
+        return value  # as every layer gives it: the questions below cost more than small convolutions
     values = (value, value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
     if isinstance(values, (tuple, list)) and len(values) == 1:
         values = (values[0], values[0])

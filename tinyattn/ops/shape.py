@@ -19,13 +19,14 @@ def _shape_argument(shape, caller):
     """``f(2, 3)`` and ``f((2, 3))`` alike, as a tuple of ints."""
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
-    shape = [n.item() if isinstance(n, Tensor) and n.ndim == 0 else n for n in shape]
-    for n in shape:
-        if not isinstance(n, numbers.Integral) or isinstance(n, bool):
-            raise TypeError(f"{caller}: a shape is made of ints, got {n!r}")
-    if math.prod(n or 1 for n in shape) >= 2 ** 60:
+    if not all([type(n) is int for n in shape]):  # the usual case needs no closer look
+        shape = [n.item() if isinstance(n, Tensor) and n.ndim == 0 else n for n in shape]
+        for n in shape:
+            if not isinstance(n, numbers.Integral) or isinstance(n, bool):
+                raise TypeError(f"{caller}: a shape is made of ints, got {n!r}")
+    if math.prod([n or 1 for n in shape]) >= 2 ** 60:
         raise ValueError(f"{caller}: no memory holds a tensor of shape {shape}")
-    return tuple(int(n) for n in shape)
+    return tuple([int(n) for n in shape])
 
 
 class ReshapeFunction(Function):
@@ -42,14 +43,16 @@ class ReshapeFunction(Function):
 
 def _complete(x, shape, caller):
     """Replace one −1 in `shape` by what is left; ValueError if the sizes do not match."""
+    if -1 not in shape and math.prod(shape) == x.data.size and min(shape, default=0) >= 0:
+        return shape
     missing = [i for i, n in enumerate(shape) if n == -1]
-    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    known = math.prod([n for n in shape if n != -1])
     if len(missing) > 1 or any(n < -1 for n in shape):
         raise ValueError(f"{caller}: shape {shape} may have one −1 and no other negative length")
     if missing and known and x.data.size % known == 0:
         shape = tuple(x.data.size // known if n == -1 else n for n in shape)
         missing = []
-    if missing or int(np.prod(shape, dtype=np.int64)) != x.data.size:
+    if missing or math.prod(shape) != x.data.size:
         raise ValueError(f"{caller}: cannot give the {x.data.size} elements of shape {x.shape} the shape {shape}")
     return shape
 
