@@ -55,6 +55,6 @@ def conv2d_backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     """dw (K, C/groups, R, S) and db (K,) from dy (N, Ho, Wo, K)."""
     if _is_depthwise(x.shape[3], w_shape, groups):
         return depthwise.backward_weight(dy, x, w_shape, stride, padding, dilation)
-    if winograd.suits(x.shape, w_shape, stride, padding, dilation, groups, x.dtype):
+    if winograd.suits(x.shape, w_shape, stride, padding, dilation, groups, x.dtype, winograd.FEWEST_WEIGHTS):
         return winograd.backward_weight(dy, x, padding)
     return weight_grad.backward_weight(dy, x, w_shape, stride, padding, dilation, groups)

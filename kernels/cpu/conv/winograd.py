@@ -49,8 +49,8 @@ DEEP = 8 if REGISTERS == 32 else 4
 CHUNK, SLICE = 100_000, 160_000
 """Numbers that the transforms of one chunk fill, and the sums of one slice of `backward_weight`: 400 and 640 KB of float32."""
 
-FEWEST, ENOUGH = 96, 64
-"""Tiles of the image that are worth transforming the filters, and that are worth a block's own sums in `backward_weight`."""
+FEWEST, FEWEST_WEIGHTS, ENOUGH = 64, 16, 64
+"""Tiles that are worth transforming the filters, that are worth `backward_weight`, and that are worth a block's own sums there."""
 
 
 # ---- the transforms, along one axis: tuples of tiles to tuples of tiles ------------------------------------------------
@@ -259,7 +259,7 @@ def _cut(rows, across, numbers_of_a_tile):
 
 
 @functools.lru_cache(maxsize=4096)
-def suits(x_shape, w_shape, stride, padding, dilation, groups, dtype):
+def suits(x_shape, w_shape, stride, padding, dilation, groups, dtype, fewest=FEWEST):
     """Whether this path pays: 3×3 taps without gaps, whole vectors of channels, and enough outputs for the transforms.
 
     By instructions of a core for a 4×4 tile: a direct convolution multiplies its outputs (fewer than 16 where the image
@@ -272,7 +272,7 @@ def suits(x_shape, w_shape, stride, padding, dilation, groups, dtype):
         return False
     Ho, Wo = H + 2 * padding[0] - 2, W + 2 * padding[1] - 2
     tiles = -(-Ho // M) * -(-Wo // M)
-    return N * tiles >= FEWEST and 9 * Ho * Wo * C * K > 1.1 * tiles * (POINTS * C * K + 350 * C + 200 * K)
+    return N * tiles >= fewest and 9 * Ho * Wo * C * K > 1.1 * tiles * (POINTS * C * K + 350 * C + 200 * K)
 
 
 @functools.lru_cache(maxsize=4096)
