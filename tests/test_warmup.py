@@ -95,3 +95,24 @@ def test_help_and_mistakes(capsys, monkeypatch):
     assert main(["warmup", "--what", "al"]) == 2 and "did you mean all?" in capsys.readouterr().err
     with ta.kernels.use("reference"):
         assert main(["warmup"]) == 2 and "TINYATTN_KERNELS" in capsys.readouterr().err
+
+
+def test_a_first_run_is_met_from_the_end(monkeypatch, tmp_path):
+    """The second process's list is what the run launches, and it goes through what is missing of it from its end."""
+    from tinyattn.commands import ahead
+    from tinyattn.training import compile_ahead
+    from tinyattn.training.config import complete
+    config = complete(model="lenet", attention="none", batch_size=8)
+    ahead.compile_from_the_end(config)
+    with warmup_list.listing() as wanted:
+        ahead.step(config)
+    assert len(wanted) > 10 and warmup_list.missing(wanted) == {}
+    learnt = []
+    monkeypatch.setattr(importlib.import_module(warmup_list.LAUNCH), "_learn", lambda body, arrays: learnt.append(body.py_func.__qualname__))
+    monkeypatch.setattr(warmup_list, "missing", lambda wanted: wanted)
+    ahead.compile_from_the_end(config)
+    assert learnt == [name for (_, name), calls in reversed(wanted.items()) for _ in calls]
+
+    monkeypatch.setattr(compile_ahead.cache, "FOLDER", str(tmp_path))
+    process = compile_ahead.start(config)
+    assert process.wait(timeout=100) == 0 and (tmp_path / "ahead-lenet-none-adamw").exists() and compile_ahead.start(config) is None

@@ -106,7 +106,7 @@ def _work(jobs, workers, quiet):
 
 
 def _nothing_left_to_a_first_run(folder):
-    """Leave word that no run needs a second process to compile along (see `training.compile_ahead`)."""
+    """Leave word that no run needs a second process to compile along (see `training.compile_ahead`, `commands.ahead`)."""
     from ..models import HAS_GATES, MODELS
     from ..nn.attention import GATES
     from .warmup_list import OPTIMIZERS
