@@ -26,7 +26,7 @@ from numba import prange
 from .array import empty
 from .jit import kernel, part
 from .launch import launch, unpack
-from .mathfun import exp_, log_
+from .mathfun import exp_, exp_falling_, log_
 from .shuffle import transpose
 from .simd import REGISTERS, copy_run, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
 
@@ -138,13 +138,13 @@ def _weigh(s, columns, most, total, shrink):
     for i in range(TILE):
         shift[i] = zero if most[i] == lowest else most[i]  # nothing seen yet: exp(−∞ − −∞) would be NaN
     for i in range(TILE):
-        shrink[i] = exp_(before[i] - shift[i])
+        shrink[i] = exp_falling_(before[i] - shift[i])
     for i in range(TILE):
         total[i] *= shrink[i]
     for j in range(columns):
         row = s[j * TILE:(j + 1) * TILE]
         for i in range(TILE):
-            weight = exp_(row[i] - shift[i])
+            weight = exp_falling_(row[i] - shift[i])
             row[i] = weight
             total[i] += weight
 
@@ -239,7 +239,7 @@ def _backward(head, sizes, scale, do, q, k, v, o, lse, mask, dq, dk, dv):
             for j in range(columns):
                 p_, ds_ = p[j * TILE:(j + 1) * TILE], ds[j * TILE:(j + 1) * TILE]
                 for i in range(TILE):
-                    weight = exp_(p_[i] - shift[i])
+                    weight = exp_falling_(p_[i] - shift[i])
                     p_[i], ds_[i] = weight, weight * (ds_[i] - delta[i])
             _multiply(p, start, pitch, unit, gradients, gradient_at, gradient_step, depth, rows, wide_e, go_on,
                       sum_v, j0 * wide_e, wide_e)

@@ -11,7 +11,7 @@ from tinyattn.kernels.cpu import mathfun
 L = np.longdouble
 # function: the truth, the range it is used on, and the error allowed in units of the last place
 CASES = {
-    "exp_": (np.exp, (-87, 88.7), 1), "expm1_": (np.expm1, (-20, 20), 2.5), "log_": (np.log, (1e-30, 50), 1.5),
+    "exp_": (np.exp, (-87, 88.7), 1), "exp_falling_": (np.exp, (-87, 1), 1), "expm1_": (np.expm1, (-20, 20), 2.5), "log_": (np.log, (1e-30, 50), 1.5),
     "log1p_": (np.log1p, (-0.999, 50), 2), "sigmoid_": (lambda x: 1 / (1 + np.exp(-x)), (-80, 80), 3),
     "tanh_": (np.tanh, (-10, 10), 3), "softplus_": (lambda x: np.logaddexp(x, L(0)), (-80, 80), 2.5),
     "erf_": (np.vectorize(math.erf, otypes=[float]), (-4, 4), 4),
@@ -44,6 +44,17 @@ def test_accuracy_and_vectors(name):
     if platform.machine() in ("x86_64", "AMD64"):
         for signature, assembly in loop.inspect_asm().items():
             assert "ymm" in assembly or "zmm" in assembly, f"{name} of {signature[0]} is computed one by one"
+
+
+def test_exponentials_at_the_ends():
+    """Hidden keys of a softmax have −∞: exactly 0; and a NaN must not be lost."""
+    for name in ("exp_", "exp_falling_"):
+        loop = compiled_loop(getattr(mathfun, name))
+        for dtype in (np.float32, np.float64):
+            x = np.array([-np.inf, -1e30, np.nan, 0, -800] * 20, dtype)
+            y = np.empty_like(x)
+            loop(x, y)
+            np.testing.assert_array_equal(y, np.array([0, 0, np.nan, 1, 0] * 20, dtype))
 
 
 def test_normal_distribution_and_its_bell():
