@@ -6,7 +6,7 @@ UNSTEADY = 0.2
 SHOWN = {"ours_ms": "ours ms", "torch_ms": "torch ms", "torch_channels_last_ms": "ch_last ms"}
 """The columns of a row that are shown, and their heads, where a suite names no others; `ch_last` is PyTorch in its channels_last layout."""
 
-_NAME, _SIDE, _COLUMNS = 34, 11, (("rate", 15), ("of ceiling", 11), ("ratio", 7), ("floor", 14))
+_NAME, _SIDE, _COLUMNS = 34, 12, (("rate", 15), ("of ceiling", 11), ("ratio", 7), ("floor", 14))
 
 
 def header(shown=SHOWN):
