@@ -10,6 +10,7 @@ from .conv import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .pool import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
+from .group_norm import *  # noqa: F401,F403
 from .pool_tiles import *  # noqa: F401,F403
 from .softmax import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403

@@ -176,6 +176,8 @@ for shape, normal in [((3, 5), 5), ((2, 3, 4), (3, 4)), ((2, 3, 1), 1), ((33, 70
 case("layer_norm", lambda t, F, x: F.layer_norm(x, (5,), eps=0.1), N(3, 5), label="no weight")
 case("group_norm", lambda t, F, x, w, b: F.group_norm(x, 2, w, b), N(2, 4, 3, 3), N(4), N(4))
 case("group_norm", lambda t, F, x: F.group_norm(x, 3), N(2, 3, 5), label="groups of one channel")
+for shape, groups in [((5, 3), 1), ((3, 6, 5), 2), ((2, 3, 13, 11), 1), ((40, 17, 9, 8), 1), ((2, 130, 17, 16), 13), ((2, 300, 2, 1), 4)]:
+    case("group_norm", lambda t, F, x, w, b, g=groups: F.group_norm(x, g, w, b), N(*shape), N(shape[1]), N(shape[1]), label=f"{shape} in {groups}")
 case("layer_norm", lambda t, F, x: F.layer_norm(x, (4,), eps=-0.5), V([[1.0, -3, 2, 5], [0.0, 4, -2, 1]]), label="negative eps")
 case("group_norm", lambda t, F, x: F.group_norm(x, 1, eps=-0.5), V([[1.0, -3, 2, 5], [0.0, 4, -2, 1]]), label="negative eps")
 for shape in [(2, 3, 5), (2, 3, 4, 3), (3, 17, 6, 7)]:

@@ -257,6 +257,52 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     return y.reshape(x.shape)
 
 
+def _pixels(k, x):
+    """(N, C, …) as (N, pixels, C), in memory order, and what turns such an array back."""
+    rows, back = _rows(k, x)
+    return rows.reshape(x.shape[0], -1, x.shape[1]), lambda pixels: back(pixels.reshape(rows.shape))
+
+
+class GroupNormFunction(Function):
+    """y = γ (x − μ) / √(σ² + ε) + β with μ and σ² of each group of channels of each image of (N, C, …)"""
+
+    def forward(ctx, x, weight, bias, num_groups, eps):
+        k = ctx.kernels
+        pixels, back = _pixels(k, x)
+        y, mean, rstd = k.group_norm_forward(pixels, *_contiguous(k, weight, bias), num_groups, eps)
+        ctx.save(x, weight, mean, rstd)
+        return back(y)
+
+    def backward(ctx, dy):
+        x, weight, mean, rstd = ctx.saved
+        if is_grad_enabled():
+            return ctx.written_out(dy, x, weight)
+        dx, dw, db = GroupNormGradFunction.apply(dy, x, mean, rstd, weight)
+        return dx, dw if ctx.needs[1] else None, db if ctx.needs[2] else None
+
+    def written_out(ctx, dy, x, weight):
+        """The same gradient through ordinary operations, for when it is itself recorded."""
+        apart = x.shape[0], ctx.attributes["num_groups"], -1                     # a group's numbers along one axis
+        axes = (0,) + tuple(range(2, x.ndim))
+        rows = x.reshape(apart)
+        rstd = (rows.var(-1, correction=0, keepdim=True) + ctx.attributes["eps"]).rsqrt()
+        normed = (rows - rows.mean(-1, keepdim=True)) * rstd
+        g = (dy if weight is None else dy * weight.reshape((1, -1) + (1,) * (x.ndim - 2))).reshape(apart)
+        dx = rstd * (g - g.mean(-1, keepdim=True) - normed * (g * normed).mean(-1, keepdim=True))
+        dw = (dy * normed.reshape(x.shape)).sum(axes) if ctx.needs[1] else None
+        return dx.reshape(x.shape), dw, dy.sum(axes) if ctx.needs[2] else None
+
+
+class GroupNormGradFunction(Function):
+    """dx, dγ, dβ of group norm in two passes over each image; not recorded (see written_out above)"""
+
+    def forward(ctx, dy, x, mean, rstd, weight):
+        k = ctx.kernels
+        pixels, back = _pixels(k, x)
+        dx, dw, db = k.group_norm_backward(_pixels(k, dy)[0], pixels, mean, rstd, *_contiguous(k, weight))
+        return back(dx), dw, db
+
+
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalise groups of C / num_groups channels, with all their pixels, of (N, C, …). (Wu & He, arXiv:1803.08494)"""
     x = float_argument(input, "group_norm")
@@ -272,11 +318,10 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         if value is not None and value.shape != x.shape[1:2]:
             raise ValueError(f"group_norm: {name} has shape {value.shape}, expected ({x.shape[1]},), one for each channel of "
                              f"input {x.shape}")
-    rows = x.reshape(x.shape[0] * num_groups, math.prod(x.shape[1:]) // num_groups)
-    y = LayerNormFunction.apply(rows, None, None, eps=eps).reshape(x.shape) if x.data.size else x.clone()
+    if x.data.size:
+        return GroupNormFunction.apply(x, weight, bias, num_groups=int(num_groups), eps=eps)
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
-    if weight is not None:
-        y = y * weight.reshape(per_channel)
+    y = x.clone() if weight is None else x * weight.reshape(per_channel)
     return y if bias is None else y + bias.reshape(per_channel)
 
 
