@@ -54,6 +54,15 @@ def attention_backward(random, small):
     return _normal(random, *q.shape), q, k, v, *kernels.rung("cpu").attention_forward(q, k, v, *options), *options
 
 
+def attention_pool_forward(random, small):
+    return _normal(random, 2 if small else 128, 49, 64), _normal(random, 64), _normal(random, 1)
+
+
+def attention_pool_backward(random, small):
+    x, w, b = attention_pool_forward(random, small)
+    return _normal(random, len(x), 64), x, w, kernels.rung("cpu").attention_pool_forward(x, w, b)[1]
+
+
 def max_pool2d_forward(random, small):
     return _normal(random, 2 if small else 128, 28, 28, 32), (2, 2), (2, 2), (0, 0), (1, 1), False
 

@@ -1,5 +1,6 @@
 """Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
-from ...ops.arguments import float_argument, whole
+from ...ops.arguments import float_argument, same_dtype, whole
+from ...ops.token_pool import AttentionPoolFunction
 from .. import functional as F
 from ..linear import Linear
 from ..module import Module
@@ -26,12 +27,24 @@ class AttentionPool(Module):
             raise ValueError(f"AttentionPool: input has shape {x.shape}, expected {expected}")
         if 0 in x.shape:
             raise ValueError(f"AttentionPool: input of shape {x.shape} is empty, expected {expected}")
+        same_dtype("AttentionPool", input=x, weight=self.score.weight)
         tokens = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x     # (N, T, C)
-        weights = F.softmax(self.score(tokens).transpose(1, 2), -1)     # (N, 1, T)
-        if self.record_attention:
+        maps = {} if self.record_attention else None
+        if self.score.is_hooked():
+            y = self._in_steps(tokens, maps)
+        else:
+            y = AttentionPoolFunction.apply(tokens, self.score.weight, self.score.bias, maps=maps)
+        if maps is not None:
             shape = (x.shape[0],) + (x.shape[2:] if x.ndim == 4 else x.shape[1:2])
-            self.attention_maps = {"pool": weights.data.reshape(shape).copy()}
-        return (weights @ tokens).squeeze(1)                            # (N, C)
+            self.attention_maps = {"pool": maps["pool"].reshape(shape)}
+        return y                                                        # (N, C)
+
+    def _in_steps(self, tokens, maps):
+        """The same by ordinary operations, so that a hook on `score` sees what it computes."""
+        weights = F.softmax(self.score(tokens).transpose(1, 2), -1)     # (N, 1, T)
+        if maps is not None:
+            maps["pool"] = weights.data.copy()
+        return (weights @ tokens).squeeze(1)
 
     def extra_repr(self):
         return f"{self.channels}"
