@@ -49,16 +49,15 @@ def _forward(n, given, x, w, b, y, a):
 
 @part
 def _backward(n, given, dy, x, w, a, dx, sums):
-    """Image n; its part of dw, and then of db, is row n of sums."""
+    """Image n; its part of dw is row n of sums."""
     T, C = unpack(given, 2)
     gradient, weights = dy[n * C:(n + 1) * C], a[n * T:(n + 1) * T]
-    row, ds, common = sums[n * (C + 1):n * (C + 1) + C], np.empty(T, x.dtype), x.dtype.type(0)
+    row, ds, common = sums[n * C:(n + 1) * C], np.empty(T, x.dtype), x.dtype.type(0)
     for t in range(T):
         ds[t] = _dot(x[(n * T + t) * C:(n * T + t + 1) * C], gradient)
     for t in range(T):
         common += weights[t] * ds[t]
     row[:] = x.dtype.type(0)
-    rest = x.dtype.type(0)
     for t in range(T):
         weight, score = weights[t], weights[t] * (ds[t] - common)
         token, out = x[(n * T + t) * C:(n * T + t + 1) * C], dx[(n * T + t) * C:(n * T + t + 1) * C]
@@ -66,8 +65,6 @@ def _backward(n, given, dy, x, w, a, dx, sums):
             out[c] = weight * gradient[c] + score * w[c]
         for c in range(C):
             row[c] += score * token[c]
-        rest += score
-    sums[n * (C + 1) + C] = rest
 
 
 @kernel
@@ -87,7 +84,7 @@ def _forward_plain(x, w, b, y, a):
 
 
 @kernel
-def _backward_plain(dy, x, w, a, dx, ds, dw, db):
+def _backward_plain(dy, x, w, a, dx, ds, dw):
     N, T, C = x.shape
     for n in prange(N):
         common = x.dtype.type(0)
@@ -105,10 +102,6 @@ def _backward_plain(dy, x, w, a, dx, ds, dw, db):
         for n in range(N):
             for t in range(T):
                 dw[c] += ds[n, t] * x[n, t, c]
-    db[0] = 0
-    for n in range(N):
-        for t in range(T):
-            db[0] += ds[n, t]
 
 
 def attention_pool_forward(x, w, b):
@@ -120,12 +113,11 @@ def attention_pool_forward(x, w, b):
 
 
 def attention_pool_backward(dy, x, w, a):
-    """dx (N, T, C), dw (C,) and db (1,) of dy (N, C)."""
+    """dx (N, T, C) and dw (C,) of dy (N, C)."""
     N, T, C = x.shape
-    dx, sums, total = empty(x.shape, x.dtype), empty((N, C + 1), x.dtype), empty((C + 1,), x.dtype)
+    dx, sums, dw = empty(x.shape, x.dtype), empty((N, C), x.dtype), empty((C,), x.dtype)
     launch(_backward, N, numbers(T, C), dy, x, w, a, dx, sums, work=x.size // 3)
-    add_blocks(sums, total)
-    return dx, total[:C], total[C:]
+    return dx, add_blocks(sums, dw)
 
 
 def attention_pool_forward_plain(x, w, b):
@@ -137,6 +129,6 @@ def attention_pool_forward_plain(x, w, b):
 
 def attention_pool_backward_plain(dy, x, w, a):
     """`attention_pool_backward` with one thread an image, and no more."""
-    dx, ds, dw, db = (empty(shape, x.dtype) for shape in (x.shape, a.shape, w.shape, (1,)))
-    _backward_plain(dy, x, w, a, dx, ds, dw, db)
-    return dx, dw, db
+    dx, ds, dw = (empty(shape, x.dtype) for shape in (x.shape, a.shape, w.shape))
+    _backward_plain(dy, x, w, a, dx, ds, dw)
+    return dx, dw

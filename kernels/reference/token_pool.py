@@ -18,11 +18,11 @@ def attention_pool_forward(x, w, b):
 
 
 def attention_pool_backward(dy, x, w, a):
-    """dx (N, T, C), dw (C,) and db (1,) of dy (N, C):
+    """dx (N, T, C) and dw (C,) of dy (N, C). (db = Σ ds_t is 0: a softmax does not see what all scores have in common.)
 
-        da_t = dy·x_t,    ds_t = a_t (da_t − Σ_u a_u da_u),    dx_t = a_t dy + ds_t w,    dw = Σ ds_t x_t,    db = Σ ds_t
+        da_t = dy·x_t,    ds_t = a_t (da_t − Σ_u a_u da_u),    dx_t = a_t dy + ds_t w,    dw = Σ ds_t x_t
     """
     da = np.matmul(x, dy[:, :, None])[..., 0]                        # (N, T)
     ds = a * (da - (a * da).sum(axis=1, keepdims=True))
     dx = a[..., None] * dy[:, None] + ds[..., None] * w
-    return dx, np.einsum("nt,ntc->c", ds, x), ds.sum().reshape(1)
+    return dx, np.einsum("nt,ntc->c", ds, x)

@@ -23,11 +23,11 @@ class AttentionPoolFunction(Function):
 
 
 class AttentionPoolGradFunction(Function):
-    """dx, dw and db in one pass over x and dy; not recorded (see _written_out)"""
+    """dx and dw in one pass over x and dy, and db, which is 0; not recorded (see _written_out)"""
 
     def forward(ctx, dy, x, w, a):
-        dx, dw, db = ctx.kernels.attention_pool_backward(*map(ctx.kernels.contiguous, (dy, x)), w.reshape(-1), a)
-        return dx, dw.reshape(w.shape), db
+        dx, dw = ctx.kernels.attention_pool_backward(*map(ctx.kernels.contiguous, (dy, x)), w.reshape(-1), a)
+        return dx, dw.reshape(w.shape), ctx.kernels.zeros((1,), w.dtype)
 
 
 def _written_out(dy, x, w, b):
