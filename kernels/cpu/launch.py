@@ -9,7 +9,7 @@ a hundred bodies. So they share a single `prange`, which calls the body of the m
 writes. How the work is cut into tasks must follow from its shape alone: then the result is the same for any number of
 threads. Little work does not wake the threads: its tasks run here, in order.
 
-This is the one file that knows how things lie in memory, because the shared loop must not depend on how many arrays a
+This file, and `lists` beside it, alone know how things lie in memory, because the shared loop must not depend on how many arrays a
 body takes, nor of what kind; else it would be compiled for every combination. What it relies on:
 
 * CPython's tuple (its length, and where its items begin) and NumPy's array (data, shape, dtype, flags): the part of

@@ -1,7 +1,8 @@
 """One step of an optimizer in a single pass over memory: each parameter and its state are read and written once.
 
-The formulas are in `reference.optimizer`; here numbers that do not change over the array are worked out first, in
-float64, and handed over in an array of the parameters' dtype. `sign` is 1, or −1 to go uphill.
+All parameters are moved in one launch (see `lists`), whose bodies see a piece of one parameter at a time. The formulas
+are in `reference.optimizer`; here numbers that do not change over the arrays are worked out first, in float64, and handed
+over in an array of the parameters' dtype. `sign` is 1, or −1 to go uphill.
 """
 import functools
 import math
@@ -14,6 +15,7 @@ from .array import empty
 from .elementwise import mul
 from .jit import part, specialize
 from .launch import launch
+from .lists import launch_lists
 from .loops import BLOCK, blocks
 from .mathfun import maximum_, minimum_
 from .matmul import matmul
@@ -22,20 +24,16 @@ from .matmul import matmul
 # ---- stochastic gradient descent -----------------------------------------------------------------------------------
 
 @part
-def _plain_sgd_body(t, numbers, p, g):
+def _plain_sgd_body(piece, numbers, p, g):
     lr, weight_decay, sign = numbers[0], numbers[1], numbers[2]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g = p[begin:end], g[begin:end]
     for i in range(p.size):
         p[i] -= lr * (sign * g[i] + weight_decay * p[i])
 
 
 @part
-def _sgd_body(t, numbers, p, g, b):
+def _sgd_body(piece, numbers, p, g, b):
     lr, weight_decay, keep, take, of_g, of_b = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     sign = numbers[6]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g, b = p[begin:end], g[begin:end], b[begin:end]
     for i in range(p.size):
         slope = sign * g[i] + weight_decay * p[i]
         velocity = keep * b[i] + take * slope
@@ -43,27 +41,31 @@ def _sgd_body(t, numbers, p, g, b):
         p[i] -= lr * (of_g * slope + of_b * velocity)
 
 
-def sgd_step(p, g, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, first, maximize=False):
+def _numbers(ps, *values):
+    """What all pieces are given besides: numbers, in the dtype of the parameters."""
+    return (np.array(values, ps[0].dtype if len(ps) else np.float32),)
+
+
+def sgd_step(ps, gs, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, first, maximize=False):
     sign = -1 if maximize else 1
-    if momentum_buffer is None:
-        launch(_plain_sgd_body, blocks(p.size), np.array([lr[0], weight_decay, sign], p.dtype), p, g)
+    if momentum_buffers is None:
+        launch_lists(_plain_sgd_body, _numbers(ps, lr[0], weight_decay, sign), tuple(ps), tuple(gs))
         return
     if first:
-        momentum_buffer[...] = 0  # 0 · b would keep a NaN that was there
+        for b in momentum_buffers:
+            b[...] = 0  # 0 · b would keep a NaN that was there
     keep, take = (0, 1) if first else (momentum, 1 - dampening)
     of_g, of_b = (1, momentum) if nesterov else (0, 1)
-    numbers = np.array([lr[0], weight_decay, keep, take, of_g, of_b, sign], p.dtype)
-    launch(_sgd_body, blocks(p.size), numbers, p, g, momentum_buffer)
+    launch_lists(_sgd_body, _numbers(ps, lr[0], weight_decay, keep, take, of_g, of_b, sign), tuple(ps), tuple(gs),
+                 tuple(momentum_buffers))
 
 
 # ---- Adam ----------------------------------------------------------------------------------------------------------
 
 @part
-def _adam_body(t, numbers, p, g, m, v):
+def _adam_body(piece, numbers, p, g, m, v):
     shrink, decay, rate = numbers[0], numbers[1], numbers[2]
     take1, keep2, take2, scale2, eps, sign = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g, m, v = p[begin:end], g[begin:end], m[begin:end], v[begin:end]
     for i in range(p.size):
         slope = sign * g[i] + decay * p[i]
         first = m[i] + take1 * (slope - m[i])
@@ -74,11 +76,9 @@ def _adam_body(t, numbers, p, g, m, v):
 
 
 @part
-def _amsgrad_body(t, numbers, p, g, m, v, v_max):
+def _amsgrad_body(piece, numbers, p, g, m, v, v_max):
     shrink, decay, rate = numbers[0], numbers[1], numbers[2]
     take1, keep2, take2, scale2, eps, sign = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g, m, v, v_max = p[begin:end], g[begin:end], m[begin:end], v[begin:end], v_max[begin:end]
     for i in range(p.size):
         slope = sign * g[i] + decay * p[i]
         first = m[i] + take1 * (slope - m[i])
@@ -90,31 +90,29 @@ def _amsgrad_body(t, numbers, p, g, m, v, v_max):
         p[i] = shrink * p[i] - rate * first / (np.sqrt(largest) * scale2 + eps)
 
 
-def adam_step(p, g, m, v, lr, step, beta1, beta2, eps, weight_decay, decoupled, maximize=False, v_max=None):
+def adam_step(ps, gs, ms, vs, lr, step, beta1, beta2, eps, weight_decay, decoupled, maximize=False, v_maxes=None):
     t, rate = float(step[0]), float(lr[0])
-    numbers = np.array([
+    numbers = _numbers(
+        ps,
         1 - rate * weight_decay if decoupled else 1,
         0 if decoupled else weight_decay,
         rate / (1 - beta1 ** t),
         1 - beta1, beta2, 1 - beta2,
         (1 - beta2 ** t) ** -0.5,
         eps,
-        -1 if maximize else 1,
-    ], p.dtype)
-    if v_max is None:
-        launch(_adam_body, blocks(p.size), numbers, p, g, m, v)
+        -1 if maximize else 1)
+    if v_maxes is None:
+        launch_lists(_adam_body, numbers, tuple(ps), tuple(gs), tuple(ms), tuple(vs))
     else:
-        launch(_amsgrad_body, blocks(p.size), numbers, p, g, m, v, v_max)
+        launch_lists(_amsgrad_body, numbers, tuple(ps), tuple(gs), tuple(ms), tuple(vs), tuple(v_maxes))
 
 
 # ---- RMSprop and Lion ----------------------------------------------------------------------------------------------
 
-def _rmsprop(t, numbers, p, g, v, a, b):
+def _rmsprop(piece, numbers, p, g, v, a, b):
     """One loop for all kinds: a is read only if CENTERED, b only with MOMENTUM, and v stands in their place otherwise."""
     lr, weight_decay, keep, take, eps = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     momentum, sign, zero = numbers[5], numbers[6], numbers[7]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g, v, a, b = p[begin:end], g[begin:end], v[begin:end], a[begin:end], b[begin:end]
     for i in range(p.size):
         slope = sign * g[i] + weight_decay * p[i]
         second = keep * v[i] + take * slope * slope
@@ -136,18 +134,16 @@ def _rmsprop_body(centered, momentum):
     return specialize(_rmsprop, name, part, CENTERED=centered, MOMENTUM=momentum)
 
 
-def rmsprop_step(p, g, square_avg, grad_avg, momentum_buffer, lr, alpha, eps, weight_decay, momentum, maximize=False):
-    numbers = np.array([lr[0], weight_decay, alpha, 1 - alpha, eps, momentum, -1 if maximize else 1, 0], p.dtype)
-    centered, heavy = grad_avg is not None, momentum_buffer is not None
-    launch(_rmsprop_body(centered, heavy), blocks(p.size), numbers, p, g, square_avg, grad_avg if centered else square_avg,
-           momentum_buffer if heavy else square_avg)
+def rmsprop_step(ps, gs, square_avgs, grad_avgs, momentum_buffers, lr, alpha, eps, weight_decay, momentum, maximize=False):
+    numbers = _numbers(ps, lr[0], weight_decay, alpha, 1 - alpha, eps, momentum, -1 if maximize else 1, 0)
+    squares, centered, heavy = tuple(square_avgs), grad_avgs is not None, momentum_buffers is not None
+    launch_lists(_rmsprop_body(centered, heavy), numbers, tuple(ps), tuple(gs), squares, tuple(grad_avgs) if centered else squares,
+                 tuple(momentum_buffers) if heavy else squares)
 
 
 @part
-def _lion_body(t, numbers, p, g, m):
+def _lion_body(piece, numbers, p, g, m):
     shrink, lr, take1, take2, sign, one = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    p, g, m = p[begin:end], g[begin:end], m[begin:end]
     for i in range(p.size):
         change = sign * g[i] - m[i]
         c = m[i] + take1 * change
@@ -156,9 +152,9 @@ def _lion_body(t, numbers, p, g, m):
         p[i] = shrink * p[i] - lr * direction
 
 
-def lion_step(p, g, m, lr, beta1, beta2, weight_decay, maximize=False):
-    numbers = np.array([1 - float(lr[0]) * weight_decay, lr[0], 1 - beta1, 1 - beta2, -1 if maximize else 1, 1], p.dtype)
-    launch(_lion_body, blocks(p.size), numbers, p, g, m)
+def lion_step(ps, gs, ms, lr, beta1, beta2, weight_decay, maximize=False):
+    numbers = _numbers(ps, 1 - float(lr[0]) * weight_decay, lr[0], 1 - beta1, 1 - beta2, -1 if maximize else 1, 1)
+    launch_lists(_lion_body, numbers, tuple(ps), tuple(gs), tuple(ms))
 
 
 # ---- Muon ----------------------------------------------------------------------------------------------------------
@@ -212,16 +208,14 @@ def muon_step(p, g, momentum_buffer, lr, weight_decay, momentum, nesterov, ns_co
 # ---- averages and norms --------------------------------------------------------------------------------------------
 
 @part
-def _lerp_body(t, weight, average, p):
+def _lerp_body(piece, weight, average, p):
     w = weight[0]
-    begin, end = t * BLOCK, min((t + 1) * BLOCK, p.size)
-    average, p = average[begin:end], p[begin:end]
     for i in range(p.size):
         average[i] += w * (p[i] - average[i])
 
 
-def lerp_step(average, p, weight):
-    launch(_lerp_body, blocks(p.size), np.array([weight], p.dtype), average, p)
+def lerp_step(averages, ps, weight):
+    launch_lists(_lerp_body, _numbers(ps, weight), tuple(averages), tuple(ps))
 
 
 def _sum_body(t, order, x, sums):

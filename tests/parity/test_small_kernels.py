@@ -143,9 +143,9 @@ def train(optimizer_of, step, dtype):
 @pytest.mark.parametrize("momentum, dampening, weight_decay, nesterov", [
     (0, 0, 0, False), (0, 0, 0.1, False), (0.9, 0, 0, False), (0.9, 0.3, 0.1, False), (0.9, 0, 0.1, True)])
 def test_sgd(k, momentum, dampening, weight_decay, nesterov, dtype):
-    buffer = np.full(SIZE, np.nan, dtype) if momentum else None
+    buffer = [np.full(SIZE, np.nan, dtype)] if momentum else None
     train(lambda p: torch.optim.SGD(p, 0.1, momentum, dampening, weight_decay, nesterov),
-          lambda p, g, lr, t: k.sgd_step(p, g, buffer, lr, momentum, dampening, weight_decay, nesterov, t == 1), dtype)
+          lambda p, g, lr, t: k.sgd_step([p], [g], buffer, lr, momentum, dampening, weight_decay, nesterov, t == 1), dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -155,11 +155,11 @@ def test_adam(k, kind, decoupled, weight_decay, dtype):
     m, v = np.zeros(SIZE, dtype), np.zeros(SIZE, dtype)
     numbers = 0.8, 0.95, 1e-6, weight_decay
     train(lambda p: kind(p, 0.1, (0.8, 0.95), 1e-6, weight_decay),
-          lambda p, g, lr, t: k.adam_step(p, g, m, v, lr, np.array([t]), *numbers, decoupled), dtype)
+          lambda p, g, lr, t: k.adam_step([p], [g], [m], [v], lr, np.array([t]), *numbers, decoupled), dtype)
 
 
 def test_lerp(k):
     a, b = normal(50), normal(50, seed=1)
     expected = torch.from_numpy(a.copy()).lerp_(torch.from_numpy(b), 0.3)
-    k.lerp_step(a, b, 0.3)
+    k.lerp_step([a], [b], 0.3)
     close(a, expected)

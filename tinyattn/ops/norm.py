@@ -198,7 +198,7 @@ def _move(running, batch, momentum):
     """running ← (1 − momentum) · running + momentum · batch, in place."""
     k = kernels.rung()
     moved = k.contiguous(running.data)
-    k.lerp_step(moved, batch, momentum)
+    k.lerp_step([moved], [batch], momentum)
     if moved is not running.data:
         running.data[...] = moved
     running._changed()

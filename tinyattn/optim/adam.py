@@ -31,10 +31,11 @@ class Adam(Optimizer):
             flag(group[name], caller, name)
         check_betas(group["betas"], caller)
 
-    def update(self, p, g, state, group):
-        kernels.rung().adam_step(p, g, self.slot(state, "exp_avg", p), self.slot(state, "exp_avg_sq", p), self.lr(group, p), state["step"],
-                                 *group["betas"], group["eps"], group["weight_decay"], group["decoupled_weight_decay"], group["maximize"],
-                                 self.slot(state, "max_exp_avg_sq", p) if group["amsgrad"] else None)
+    def update(self, values, gradients, states, group):
+        m, v = (self.slots_of(states, name, values) for name in ("exp_avg", "exp_avg_sq"))
+        kernels.rung().adam_step(values, gradients, m, v, self.lr(group, values), states[0]["step"], *group["betas"], group["eps"],
+                                 group["weight_decay"], group["decoupled_weight_decay"], group["maximize"],
+                                 self.slots_of(states, "max_exp_avg_sq", values) if group["amsgrad"] else None)
 
 
 class AdamW(Adam):

@@ -25,6 +25,6 @@ class Lion(Optimizer):
         flag(group["maximize"], "Lion", "maximize")
         check_betas(group["betas"], "Lion")
 
-    def update(self, p, g, state, group):
-        kernels.rung().lion_step(p, g, self.slot(state, "exp_avg", p), self.lr(group, p), *group["betas"], group["weight_decay"],
-                                 group["maximize"])
+    def update(self, values, gradients, states, group):
+        kernels.rung().lion_step(values, gradients, self.slots_of(states, "exp_avg", values), self.lr(group, values), *group["betas"],
+                                 group["weight_decay"], group["maximize"])

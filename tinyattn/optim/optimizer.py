@@ -3,7 +3,6 @@ import collections.abc
 
 import numpy as np
 
-from .. import kernels
 from ..grad_mode import enable_grad
 from ..ops.arguments import flag
 from ..tensor import Tensor
@@ -21,7 +20,8 @@ class Optimizer:
 
     ``param_groups[i]["lr"]`` may be changed at any time (schedules do). `state` holds for each parameter its count of
     steps and the arrays that the subclass names in `slots`. Subclasses write ``check(group)``, which refuses impossible
-    options, and ``update(parameter, gradient, state, group)``, in place through a kernel.
+    options, and ``update(values, gradients, states, group)``, which moves the arrays `values`, all of one dtype and with one
+    count of steps, in place through a kernel.
     """
 
     slots = ()
@@ -92,7 +92,7 @@ class Optimizer:
                     p.grad = None
                 else:
                     p.grad = p.grad.detach()
-                    p.grad.data[...] = 0
+                    p.grad.data.fill(0)
                     p.grad._changed()
 
     def step(self, closure=None):
@@ -104,47 +104,69 @@ class Optimizer:
                 raise TypeError(f"{type(self).__name__}.step: closure must be a function that returns the loss, got {type(closure).__name__}")
             with enable_grad():
                 loss = closure()
-        rung = kernels.rung()
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                if p.grad.shape != p.shape or p.grad.dtype != p.dtype:
-                    raise ValueError(f"{type(self).__name__}: a parameter is {p.dtype} of shape {p.shape}, its gradient {p.grad.dtype} "
-                                     f"of shape {p.grad.shape}; call zero_grad() after changing a parameter")
-                state = self._state(p)
-                state["step"] += 1
-                values = rung.contiguous(p.data)
-                self.update(values, rung.contiguous(p.grad.data), state, group)
-                if values is not p.data:  # memory in another order than the axes: the kernel moved a copy
-                    p.data[...] = values
-                p._changed()
+            members = [p for p in group["params"] if p.grad is not None]
+            for some in self._alike(members):
+                self._move(some, group)
         return loss
 
+    def _alike(self, members):
+        """`members` in lists of one dtype and one count of steps: as a rule, all in one."""
+        if not members:
+            return []
+        states = [self._state(p) for p in members]
+        dtype, step = members[0].dtype, states[0]["step"]
+        if all([s["step"] is step for s in states]) and all([p.data.dtype is dtype for p in members]):
+            return [members]
+        lists = {}
+        for p, state in zip(members, states):
+            lists.setdefault((p.dtype, int(state["step"][0])), []).append(p)
+        return lists.values()
+
+    def _move(self, members, group):
+        """One step of parameters of one dtype and count."""
+        values, gradients, states = [p.data for p in members], [p.grad.data for p in members], [self.state[p] for p in members]
+        if [x.shape for x in values] != [g.shape for g in gradients] or [x.dtype for x in values] != [g.dtype for g in gradients]:
+            p = next(p for p in members if p.grad.shape != p.shape or p.grad.dtype != p.dtype)
+            raise ValueError(f"{type(self).__name__}: a parameter is {p.dtype} of shape {p.shape}, its gradient {p.grad.dtype} "
+                             f"of shape {p.grad.shape}; call zero_grad() after changing a parameter")
+        step = states[0]["step"] + 1  # one new array for all: who has counted alike is found by it at the next step
+        for state in states:
+            state["step"] = step
+        self.update(values, gradients, states, group)
+        for p in members:
+            p._changed()
+
     def _state(self, p):
-        """The state of `p`, made at its first step, and in its dtype (a model may have been converted since)."""
-        if p not in self.state:
-            self.state[p] = {"step": np.zeros(1, np.int64)}
-        state = self.state[p]
-        for name in self.slots:
-            if name in state and state[name].dtype != p.dtype:
-                state[name] = state[name].astype(p.dtype)
+        """The state of `p`, made at its first step."""
+        state = self.state.get(p)
+        if state is None:
+            state = self.state[p] = {"step": np.zeros(1, np.int64)}
         return state
 
     @staticmethod
-    def slot(state, name, p):
-        """The array `name` of a parameter's state; zeros like `p` where there is none yet."""
-        if name not in state:
-            state[name] = np.zeros(p.shape, p.dtype)
-        return state[name]
+    def slots_of(states, name, values):
+        """The array `name` of each state: zeros like the parameter where there is none yet, and in the parameter's dtype (a model
+        may have been converted since)."""
+        dtype = values[0].dtype
+        try:
+            arrays = [state[name] for state in states]
+            if all([a.dtype is dtype for a in arrays]):
+                return arrays
+        except KeyError:
+            pass
+        for state, x in zip(states, values):
+            old = state.get(name)
+            state[name] = np.zeros(x.shape, dtype) if old is None else old if old.dtype == dtype else old.astype(dtype)
+        return [state[name] for state in states]
 
     @staticmethod
-    def lr(group, p):
+    def lr(group, values):
         """The group's rate, as kernels take it."""
-        return np.array([group["lr"]], p.dtype)
+        return np.array([group["lr"]], values[0].dtype)
 
-    def update(self, p, g, state, group):
-        """Move the array `p` by its gradient `g`; each optimizer writes its own."""
+    def update(self, values, gradients, states, group):
+        """Move the arrays `values` by their gradients; each optimizer writes its own."""
         raise TypeError(f"{type(self).__name__} has no update method")
 
     def state_dict(self):

@@ -27,7 +27,9 @@ class RMSprop(Optimizer):
         for name in ("centered", "maximize"):
             flag(group[name], "RMSprop", name)
 
-    def update(self, p, g, state, group):
-        kernels.rung().rmsprop_step(p, g, self.slot(state, "square_avg", p), self.slot(state, "grad_avg", p) if group["centered"] else None,
-                                    self.slot(state, "momentum_buffer", p) if group["momentum"] else None, self.lr(group, p),
-                                    group["alpha"], group["eps"], group["weight_decay"], group["momentum"], group["maximize"])
+    def update(self, values, gradients, states, group):
+        def slots(name, wanted=True):
+            return self.slots_of(states, name, values) if wanted else None
+        kernels.rung().rmsprop_step(values, gradients, slots("square_avg"), slots("grad_avg", group["centered"]),
+                                    slots("momentum_buffer", group["momentum"]), self.lr(group, values), group["alpha"], group["eps"],
+                                    group["weight_decay"], group["momentum"], group["maximize"])

@@ -30,8 +30,15 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov=True needs a momentum and no dampening")
 
-    def update(self, p, g, state, group):
-        momentum = group["momentum"]
-        first = "momentum_buffer" not in state
-        kernels.rung().sgd_step(p, g, self.slot(state, "momentum_buffer", p) if momentum else None, self.lr(group, p), momentum,
-                                group["dampening"], group["weight_decay"], group["nesterov"], first, group["maximize"])
+    def update(self, values, gradients, states, group):
+        def move(some, first):
+            """Move these: the first step of a momentum is another than those after it."""
+            xs, gs, of = [values[i] for i in some], [gradients[i] for i in some], [states[i] for i in some]
+            buffers = self.slots_of(of, "momentum_buffer", xs) if group["momentum"] else None
+            kernels.rung().sgd_step(xs, gs, buffers, self.lr(group, xs), group["momentum"], group["dampening"], group["weight_decay"],
+                                    group["nesterov"], first, group["maximize"])
+        new = [i for i, state in enumerate(states) if "momentum_buffer" not in state]
+        old = [i for i, state in enumerate(states) if "momentum_buffer" in state]
+        for some, first in ((new, True), (old, False)):
+            if some:
+                move(some, first)

@@ -17,15 +17,15 @@ from ..tensor import Tensor, check_device
 
 def lerp_(averaged, current, weight):
     """a ← a + weight · (x − a) for every pair of two lists of Tensors, in place. Integers are rounded towards 0."""
+    lists = {}
     for a, x in zip(averaged, current, strict=True):
         if a.is_floating_point():
-            rung, values = kernels.rung(), kernels.rung().contiguous(a.data)
-            rung.lerp_step(values, rung.contiguous(x.data), weight)
-            if values is not a.data:
-                a.data[...] = values
+            lists.setdefault(a.dtype, []).append((a.data, x.data))
         else:
             a.data[...] = np.trunc(a.data * (1 - weight) + x.data * weight)
         a._changed()
+    for pairs in lists.values():
+        kernels.rung().lerp_step(*zip(*pairs), weight)
 
 
 def get_ema_multi_avg_fn(decay=0.999):
