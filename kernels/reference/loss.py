@@ -9,7 +9,7 @@ Szegedy et al.: Rethinking the Inception architecture, section 7 (arXiv 1512.005
 """
 import numpy as np
 
-from .softmax import log_softmax_forward
+from .softmax import log_softmax_forward, softmax_forward
 
 __all__ = ["cross_entropy_forward", "cross_entropy_backward"]
 
@@ -28,18 +28,18 @@ def _label_weights(shape, dtype, target, weight, ignore_index, label_smoothing):
 def cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing):
     """Losses of B samples. logits (B, C), target int64 (B,), weight (C,) or None, label_smoothing in [0, 1].
 
-    Returns losses (B,), not averaged and already multiplied by the class weights, and log_probs (B, C).
+    Returns losses (B,), not averaged and already multiplied by the class weights, and probs (B, C), the softmax.
     """
     log_probs = log_softmax_forward(logits)                                             # (B, C)
     q = _label_weights(logits.shape, logits.dtype, target, weight, ignore_index, label_smoothing)
     products = np.where(q == 0, 0, -q * np.where(q == 0, 0, log_probs))                 # 0 · −∞ counts as 0
-    return products.sum(axis=1), log_probs
+    return products.sum(axis=1), softmax_forward(logits)
 
 
-def cross_entropy_backward(dlosses, log_probs, target, weight, ignore_index, label_smoothing):
-    """dlogits_bc = dlosses_b · (softmax_bc · Σ_k q_bk − q_bc).
+def cross_entropy_backward(dlosses, probs, target, weight, ignore_index, label_smoothing, total=1):
+    """dlogits_bc = dlosses_b / total · (softmax_bc · Σ_k q_bk − q_bc).
 
-    dlosses (B,), log_probs (B, C) from the forward pass, the rest as there. Returns dlogits (B, C).
+    dlosses (B,), or (1,) for all samples, probs (B, C) from the forward pass, the rest as there. Returns dlogits (B, C).
     """
-    q = _label_weights(log_probs.shape, log_probs.dtype, target, weight, ignore_index, label_smoothing)
-    return dlosses[:, None] * (np.exp(log_probs) * q.sum(axis=1, keepdims=True) - q)
+    q = _label_weights(probs.shape, probs.dtype, target, weight, ignore_index, label_smoothing)
+    return dlosses[:, None] / dlosses.dtype.type(total) * (probs * q.sum(axis=1, keepdims=True) - q)

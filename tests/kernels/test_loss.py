@@ -38,11 +38,11 @@ def test_losses(k, B, weight, smoothing, dtype, tolerance):
     logits, target = numbers(B, 5, dtype=dtype, scale=3), np.random.default_rng(1).integers(0, 5, B)
     target[B // 2] = -100
     weight = None if weight is None else weight.astype(dtype)
-    losses, log_probs = k.cross_entropy_forward(logits, target, weight, -100, smoothing)
+    losses, probs = k.cross_entropy_forward(logits, target, weight, -100, smoothing)
     expected = losses_by_hand(logits, target, weight, -100, smoothing)
-    assert losses.dtype == log_probs.dtype == dtype
+    assert losses.dtype == probs.dtype == dtype
     np.testing.assert_allclose(losses, expected.astype(float), rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(log_probs, k.log_softmax_forward(logits), rtol=tolerance)
+    np.testing.assert_allclose(probs, k.softmax_forward(logits), rtol=tolerance)
     assert losses[B // 2] == 0
 
 
@@ -51,8 +51,8 @@ def test_losses(k, B, weight, smoothing, dtype, tolerance):
 def test_gradients(k, weight, smoothing):
     logits, dlosses = numbers(6, 5), numbers(6, seed=1)
     target = np.array([0, 4, 2, 2, 3, 1])
-    _, log_probs = k.cross_entropy_forward(logits, target, weight, 2, smoothing)
-    dlogits = k.cross_entropy_backward(dlosses, log_probs, target, weight, 2, smoothing)
+    _, probs = k.cross_entropy_forward(logits, target, weight, 2, smoothing)
+    dlogits = k.cross_entropy_backward(dlosses, probs, target, weight, 2, smoothing)
     step, expected = L(1e-5), np.zeros((6, 5))
     for b, c in np.ndindex(6, 5):
         change = np.zeros((6, 5), L)
@@ -62,6 +62,8 @@ def test_gradients(k, weight, smoothing):
         expected[b, c] = ((up - down) * dlosses).sum() / (2 * step)
     np.testing.assert_allclose(dlogits, expected, atol=1e-9)
     assert (dlogits[2:4] == 0).all()
+    alike = [k.cross_entropy_backward(np.full(n, 0.3 * total), probs, target, weight, 2, smoothing, total) for n in (1, 6) for total in (1, 4)]
+    assert all(np.array_equal(alike[0], other) for other in alike[1:])
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
@@ -72,8 +74,8 @@ def test_rungs_agree_on_many_rows(weight):
     results = []
     for name in kernels.RUNGS:
         k = kernels.rung(name)
-        losses, log_probs = k.cross_entropy_forward(logits, target, weight, 4, 0.2)
-        results.append((losses, k.cross_entropy_backward(dlosses, log_probs, target, weight, 4, 0.2)))
+        losses, probs = k.cross_entropy_forward(logits, target, weight, 4, 0.2)
+        results.append((losses, k.cross_entropy_backward(dlosses, probs, target, weight, 4, 0.2)))
     for a, b in zip(*results):
         assert a.dtype == b.dtype == np.float32
         np.testing.assert_allclose(a, b, rtol=0, atol=3e-6)
@@ -91,17 +93,17 @@ def test_by_hand(k):
 def test_confident_logits_stay_finite(k, dtype):
     logits = np.array([[1e4, -1e4, 0], [1e4, -1e4, 0]], dtype)
     target = np.array([0, 1])
-    losses, log_probs = k.cross_entropy_forward(logits, target, None, -100, 0.0)
+    losses, probs = k.cross_entropy_forward(logits, target, None, -100, 0.0)
     assert losses.tolist() == [0, 2e4]
-    dlogits = k.cross_entropy_backward(np.ones(2, dtype), log_probs, target, None, -100, 0.0)
+    dlogits = k.cross_entropy_backward(np.ones(2, dtype), probs, target, None, -100, 0.0)
     assert dlogits.tolist() == [[0, 0, 0], [1, -1, 0]]
 
 
 def test_an_impossible_class_that_is_not_the_target_costs_nothing(k):
     logits = np.array([[0.0, -np.inf, 0.0]])
-    losses, log_probs = k.cross_entropy_forward(logits, np.array([0]), None, -100, 0.0)
+    losses, probs = k.cross_entropy_forward(logits, np.array([0]), None, -100, 0.0)
     assert losses[0] == np.log(2)
-    dlogits = k.cross_entropy_backward(np.ones(1), log_probs, np.array([0]), None, -100, 0.0)
+    dlogits = k.cross_entropy_backward(np.ones(1), probs, np.array([0]), None, -100, 0.0)
     np.testing.assert_allclose(dlogits, [[-0.5, 0, 0.5]])
 
 
@@ -110,7 +112,7 @@ def test_bits_do_not_depend_on_the_threads():
     target = np.random.default_rng(1).integers(0, 7, 9000)
 
     def everything():
-        losses, log_probs = k.cross_entropy_forward(logits, target, None, 3, 0.1)
-        return [losses, log_probs, k.cross_entropy_backward(losses, log_probs, target, None, 3, 0.1)]
+        losses, probs = k.cross_entropy_forward(logits, target, None, 3, 0.1)
+        return [losses, probs, k.cross_entropy_backward(losses, probs, target, None, 3, 0.1)]
 
     same_bits(everything)

@@ -48,32 +48,34 @@ class CrossEntropyFunction(Function):
 
     def forward(ctx, x, target, weight, ignore_index, label_smoothing, total=None):
         k = ctx.kernels
-        losses, log_probs = k.cross_entropy_forward(
+        losses, probs = k.cross_entropy_forward(
             k.contiguous(x), k.contiguous(target), None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
-        ctx.save(x, log_probs, target, weight)
+        ctx.save(x, probs, target, weight)
+        if total == len(losses):
+            return k.mean(losses, (0,))
         return losses if total is None else k.div(k.sum(losses, (0,)), total)
 
     def backward(ctx, dy):
-        x, log_probs, target, weight = ctx.saved
+        x, probs, target, weight = ctx.saved
         options = {name: ctx.attributes[name] for name in ("ignore_index", "label_smoothing")}
-        if ctx.attributes.get("total") is not None:
-            dy = dy / ctx.attributes["total"]
+        total = ctx.attributes.get("total")
         if is_grad_enabled():
+            dy = dy if total is None else dy / total
             dy = dy.expand(len(target))
             t = Tensor(_soft_targets(x.shape, x.dtype, target.data, weight, **options))
             dx = exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
             return where(Tensor(target.data != options["ignore_index"]).unsqueeze(1), dx, 0)     # 0 also where dy is NaN
-        return CrossEntropyGradFunction.apply(dy, log_probs, target, weight, **options)
+        return CrossEntropyGradFunction.apply(dy, probs, target, weight, total=total, **options)
 
 
 class CrossEntropyGradFunction(Function):
-    """dx_bc = dℓ_b · (softmax(x_b)_c · Σ_c' w t − w_c t_bc); not recorded"""
+    """dx_bc = dℓ_b / total · (softmax(x_b)_c · Σ_c' w t − w_c t_bc); not recorded"""
 
-    def forward(ctx, dy, log_probs, target, weight, ignore_index, label_smoothing):
+    def forward(ctx, dy, probs, target, weight, ignore_index, label_smoothing, total=None):
         k = ctx.kernels
-        dy = k.contiguous(dy) if dy.ndim else k.full(log_probs.shape[:1], float(dy), dy.dtype)
-        return k.cross_entropy_backward(dy, log_probs, k.contiguous(target),
-                                        None if weight is None else k.contiguous(weight), ignore_index, label_smoothing)
+        return k.cross_entropy_backward(k.contiguous(dy.reshape(-1)), probs, k.contiguous(target),
+                                        None if weight is None else k.contiguous(weight), ignore_index, label_smoothing,
+                                        1.0 if total is None else total)
 
 
 def _soft_targets(shape, dtype, target, weight, ignore_index, label_smoothing):
@@ -103,7 +105,7 @@ def _classes_last(x, target, caller):
 
 
 def _labels(x, target, ignore_index, caller):
-    """int64 labels checked against the scores' shape and number of classes."""
+    """int64 labels checked against the scores' shape and number of classes; and whether some are ignored."""
     if x.ndim == 0:
         raise ValueError(f"{caller}: input has shape (), expected (C,), (N, C) or (N, C, d1, …)")
     expected = x.shape[:0] if x.ndim == 1 else x.shape[:1] + x.shape[2:]
@@ -113,11 +115,14 @@ def _labels(x, target, ignore_index, caller):
     if target.shape != expected:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected {expected} to match input {x.shape}")
     labels, classes = target.to(np.int64), x.shape[0 if x.ndim == 1 else 1]
-    values = labels.data[labels.data != ignore_index]
+    values = labels.data
+    if not values.size or values.min() >= 0 and values.max() < classes:  # most often, and quickly seen
+        return labels, 0 <= ignore_index < classes and bool((values == ignore_index).any())
+    values = values[values != ignore_index]
     if values.size and (values.min() < 0 or values.max() >= classes):
         raise ValueError(f"{caller}: target holds labels from {values.min()} to {values.max()}, expected 0 to {classes - 1} "
                          f"for {classes} classes (or ignore_index = {ignore_index})")
-    return labels
+    return labels, True
 
 
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
@@ -149,10 +154,10 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
             t = t * weight.reshape((-1,) + (1,) * (x.ndim - 1 - dim))
         losses = neg((t * log_softmax(x, dim)).sum(dim))
         return losses.sum() / losses.data.size if reduction == "mean" else _reduced(losses, reduction)     # of nothing: NaN
-    labels = _labels(x, target, ignore_index, caller)
+    labels, ignores = _labels(x, target, ignore_index, caller)
     rows, flat = _classes_last(x, labels, caller)
     total, options = None, dict(ignore_index=int(ignore_index), label_smoothing=float(label_smoothing))
-    if reduction == "mean" and (weight is not None or (flat.data == ignore_index).any()):
+    if reduction == "mean" and (weight is not None or ignores):
         total = float(_class_weights(weight, flat, ignore_index, x.dtype).sum())
     elif reduction != "none":
         total = float(len(flat)) if reduction == "mean" else 1.0
@@ -169,7 +174,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     reduction = reduction_of(reduction, size_average, reduce, caller)
     whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
-    labels = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
+    labels, _ = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
     if weight is not None and weight.shape != (x.shape[0 if x.ndim == 1 else 1],):
         raise ValueError(f"{caller}: weight has shape {weight.shape}, expected one number for each class of input {x.shape}")
     rows, flat = _classes_last(x, labels, caller)
