@@ -143,6 +143,7 @@ sub = _binary(spec.sub, lambda a, b: a - b)
 mul = _binary(spec.mul, lambda a, b: a * b)
 div = _binary(spec.div, lambda a, b: a / b)
 maximum = _binary(spec.maximum, lambda a, b: maximum_(a, b))
+add_relu = _binary(spec.add_relu, lambda a, b: like(0, a) if a + b <= like(0, a) else a + b)
 minimum = _binary(spec.minimum, lambda a, b: minimum_(a, b))
 
 eq = _binary(spec.eq, lambda a, b: a == b, np.bool_)

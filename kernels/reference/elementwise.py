@@ -11,7 +11,7 @@ import numpy as np
 from .array import empty
 
 __all__ = [
-    "add", "sub", "mul", "div", "floor_divide", "pow", "maximum", "minimum",
+    "add", "sub", "mul", "div", "floor_divide", "pow", "maximum", "minimum", "add_relu",
     "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
     "neg", "abs", "sign", "exp", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "square", "sin", "cos", "tanh",
     "sigmoid", "erf", "floor", "ceil", "round", "relu", "gelu", "silu", "softplus", "elu", "leaky_relu",
@@ -83,6 +83,12 @@ def pow(a, b, out=None):
 def maximum(a, b, out=None):
     """The larger of a and b; NaN if either is NaN."""
     return _binary(np.maximum, a, b, out)
+
+
+def add_relu(a, b, out=None):
+    """max(a + b, 0): where a residual branch meets its shortcut, in one pass"""
+    y = _binary(np.add, a, b, out)
+    return np.maximum(y, 0, out=y if isinstance(y, np.ndarray) else None)
 
 
 def minimum(a, b, out=None):

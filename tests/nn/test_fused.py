@@ -6,6 +6,7 @@ import pytest
 
 import tinyattn as ta
 from tinyattn import kernels, nn
+from tinyattn.ops.activation import add_relu
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +100,23 @@ def test_batch_norm_counts_and_averages():
     before = norm.running_mean.data.copy()
     norm.eval()(ta.tensor(batches[0]))
     assert np.array_equal(norm.running_mean.data, before) and norm.num_batches_tracked.item() == 3
+
+
+@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("other", [(2, 3, 4, 5), (3, 1, 5), ()])
+def test_sum_and_relu_in_one_pass(rung, other):
+    """Values, gradients and gradients of gradients are those of the two operations, also channels-last and where b is stretched."""
+    with kernels.use(rung):
+        ta.manual_seed(1)
+        a, b = ta.randn(2, 4, 5, 3, dtype=np.float64).permute(0, 3, 1, 2).detach(), ta.randn(*other, dtype=np.float64)
+        results = []
+        for f in (add_relu, lambda a, b: nn.functional.relu(a + b)):
+            a.requires_grad_(), b.requires_grad_()
+            y = f(a, b)
+            first = ta.grad((y * y).sum(), [a, b], create_graph=True)
+            second = ta.grad(sum((g * g).sum() for g in first), [a, b])
+            results.append([x.data for x in (y, *first, *second)])
+        for x, z in zip(*results, strict=True):
+            np.testing.assert_allclose(x, z, rtol=1e-12, atol=1e-12)
+        assert (results[0][0] == 0).any() and (results[0][0] > 0).any()
+        assert np.isnan(add_relu(ta.tensor([np.nan]), ta.tensor([1.0])).data).all()

@@ -1,7 +1,7 @@
 """Residual networks for small images: each block learns what to add to its input. (He et al., arXiv:1512.03385, §4.2)"""
 from .. import nn
 from ..nn import attention as gates
-from ..nn import functional as F
+from ..ops.activation import add_relu
 from ..ops.arguments import whole
 
 
@@ -18,7 +18,7 @@ class Block(nn.Module):
                          nn.ConvNormAct(in_channels, out_channels, 1, stride, padding=0, activation=None))
 
     def forward(self, x):
-        return F.relu(self.shortcut(x) + self.gate(self.second(self.first(x))))
+        return add_relu(self.shortcut(x), self.gate(self.second(self.first(x))))
 
 
 class ResNet(nn.Module):

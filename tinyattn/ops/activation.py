@@ -9,7 +9,7 @@ from .arguments import axis, choice, flag, float_argument, real, same_dtype, ten
 from .compare import clamp, ge, gt, le, logical_or, lt, where
 from .elementwise import div, erf, exp, mul, neg, sigmoid, square, tanh
 from .in_place import in_place
-from .pointwise import Unary, fused, pointwise, unary
+from .pointwise import Binary, Unary, fused, pointwise, promoted, unary
 from .shape import cast, chunk
 
 
@@ -23,7 +23,8 @@ def _silu_derivative(dy, x):
     return dy * (s * (1 + x * (1 - s)))
 
 
-_relu = unary("relu", "max(x, 0)", fused("relu_backward", lambda dy, y: dy * cast(gt(y, 0), dy.dtype)), "y",
+_relu_gradient = fused("relu_backward", lambda dy, y: dy * cast(gt(y, 0), dy.dtype))
+_relu = unary("relu", "max(x, 0)", _relu_gradient, "y",
               "dy where y > 0, else 0", __name__)
 _gelu = unary("gelu", "x · Φ(x) = x · (1 + erf(x/√2)) / 2", fused("gelu_backward", _gelu_derivative), "x",
               "dy · (Φ(x) + x φ(x))", __name__)
@@ -90,6 +91,26 @@ def elu(input, alpha=1.0, inplace=False):
     """x where x > 0, else α (eˣ − 1). (Clevert et al., arXiv:1511.07289)"""
     x, alpha = float_argument(input, "elu"), real(alpha, "elu", "alpha")
     return in_place(elu)(x, alpha) if flag(inplace, "elu", "inplace") else EluFunction.apply(x, alpha=alpha)
+
+
+class AddReluFunction(Binary):
+    """y = max(a + b, 0);  da = db = dy where y > 0"""
+    kernel = "add_relu"
+
+    def forward(ctx, a, b):
+        y = super().forward(a, b)
+        ctx.save(y)
+        return y
+
+    def partials(ctx, dy, y):
+        dx = _relu_gradient(dy, y)
+        return (lambda: dx), (lambda: dx)
+
+
+def add_relu(a, b):
+    """max(a + b, 0) in one pass: where a residual branch meets its shortcut."""
+    a, b = promoted(float_argument(a, "add_relu", "a"), float_argument(b, "add_relu", "b"), "add_relu")
+    return AddReluFunction.apply(a, b)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):

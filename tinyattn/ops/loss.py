@@ -100,8 +100,8 @@ def _classes_last(x, target, caller):
     if x.ndim == 1:
         return x.unsqueeze(0), target.reshape(1)
     if x.ndim > 2:
-        x = x.permute(0, *range(2, x.ndim), 1).reshape(-1, x.shape[1])
-    return x, target.reshape(-1)
+        return x.permute(0, *range(2, x.ndim), 1).reshape(-1, x.shape[1]), target.reshape(-1)
+    return x, target
 
 
 def _labels(x, target, ignore_index, caller):
