@@ -4,17 +4,20 @@ Maximum:  y[n,i,j,c] = max_{r,s} x[n, i·stride + r·dilation − padding, j·�
 Average:  y[n,i,j,c] = 1/divisor · Σ_{r,s} x[n, i·stride + r − padding, j·…, c], padding counts as 0.
 
 Forward, the threads share out the rows of the output; backward, the images, so that windows that overlap add up in one
-thread. A pixel's channels lie together in memory: every inner loop runs over them.
+thread. A pixel's channels lie together in memory: every inner loop runs over them. Where they are few, see `pool_rows`.
 
 Scherer, Müller, Behnke: Evaluation of pooling operations in convolutional architectures (ICANN 2010).
 """
+import functools
+
 import numpy as np
 from numba import prange
 
 from ..windows import adaptive_windows, average_windows, pooled_size
 from .array import empty
 from .jit import kernel, part
-from .launch import launch
+from .launch import launch, numbers
+from .pool_rows import FEW, average_rows, average_rows_backward, max_rows
 
 __all__ = ["max_pool2d_forward", "max_pool2d_backward", "max_pool2d_gather", "max_pool2d_forward_plain",
            "avg_pool2d_forward", "avg_pool2d_backward", "adaptive_avg_pool2d_forward", "adaptive_avg_pool2d_backward",
@@ -198,8 +201,11 @@ def max_pool2d_forward(x, kernel_size, stride, padding, dilation, ceil_mode):
     everything, the last NaN over the others (as in PyTorch).
     """
     y, indices = _outputs(x, kernel_size, stride, padding, dilation, ceil_mode)
-    sizes = np.array([*x.shape[1:], *y.shape[1:3], *kernel_size, *stride, *padding, *dilation])
-    launch(_max_pool, y.shape[0] * y.shape[1], sizes, x, y, indices)
+    window = *kernel_size, *stride, *padding, *dilation
+    if x.shape[3] < FEW:
+        max_rows(x, y, indices, *window)
+    else:
+        launch(_max_pool, y.shape[0] * y.shape[1], numbers(*x.shape[1:], *y.shape[1:3], *window), x, y, indices)
     return y, indices
 
 
@@ -217,7 +223,7 @@ def max_pool2d_backward(dy, indices, x_shape):
     """
     N, H, W, C = x_shape
     dx = empty(x_shape, dy.dtype)
-    sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
+    sizes = numbers(H * W, indices.shape[1] * indices.shape[2], C)
     launch(_max_pool_backward, N, sizes, dy, indices, dx)
     return dx
 
@@ -226,7 +232,7 @@ def max_pool2d_gather(g, indices):
     """z[n,i,j,c] = g[n, indices[n,i,j,c], c]: the transpose of `max_pool2d_backward`. g (N, H, W, C) → (N, Ho, Wo, C)."""
     N, H, W, C = g.shape
     z = empty(indices.shape, g.dtype)
-    sizes = np.array([H * W, indices.shape[1] * indices.shape[2], C])
+    sizes = numbers(H * W, indices.shape[1] * indices.shape[2], C)
     launch(_gather, N, sizes, g, indices, z)
     return z
 
@@ -236,14 +242,23 @@ def avg_pool2d_forward(x, kernel_size, stride, padding, ceil_mode, count_include
 
     The divisor is `divisor_override`, or the window's size: with its padding where `count_include_pad`, else without.
     """
-    return _averages(x, *average_windows(x.shape, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                                         divisor_override))
+    return _averages(x, average_windows, tuple(kernel_size), tuple(stride), tuple(padding), ceil_mode, count_include_pad, divisor_override)
 
 
-def _averages(x, rows, columns, divisors):
-    y = empty((x.shape[0], len(rows), len(columns), x.shape[3]), x.dtype)
-    launch(_average, y.shape[0] * y.shape[1], np.array([*x.shape[1:], *y.shape[1:3]]), rows, columns,
-           divisors.astype(x.dtype), x, y)
+@functools.lru_cache(maxsize=64)
+def _bounds(windows, H, W, dtype, *how):
+    """Rows, columns and divisors of averaging windows, which cost more to find than a small image to average."""
+    rows, columns, divisors = windows((1, H, W, 1), *how)
+    return rows, columns, divisors.astype(dtype)
+
+
+def _averages(x, windows, *how):
+    bounds = _bounds(windows, *x.shape[1:3], x.dtype, *how)
+    y = empty((x.shape[0], len(bounds[0]), len(bounds[1]), x.shape[3]), x.dtype)
+    if x.shape[3] < FEW:
+        average_rows(x, y, *bounds)
+    else:
+        launch(_average, y.shape[0] * y.shape[1], numbers(*x.shape[1:], *y.shape[1:3]), *bounds, x, y)
     return y
 
 
@@ -253,25 +268,27 @@ def avg_pool2d_backward(dy, x_shape, kernel_size, stride, padding, ceil_mode, co
 
     dy (N, Ho, Wo, C), x_shape (N, H, W, C). Returns dx (N, H, W, C).
     """
-    return _averages_backward(dy, x_shape, *average_windows(x_shape, kernel_size, stride, padding, ceil_mode,
-                                                            count_include_pad, divisor_override))
+    return _averages_backward(dy, x_shape, average_windows, tuple(kernel_size), tuple(stride), tuple(padding), ceil_mode,
+                              count_include_pad, divisor_override)
 
 
-def _averages_backward(dy, x_shape, rows, columns, divisors):
-    dx = empty(x_shape, dy.dtype)
-    launch(_average_backward, x_shape[0], np.array([*x_shape[1:], *dy.shape[1:3]]), rows, columns,
-           divisors.astype(dy.dtype), dy, dx)
+def _averages_backward(dy, x_shape, windows, *how):
+    bounds, dx = _bounds(windows, *x_shape[1:3], dy.dtype, *how), empty(x_shape, dy.dtype)
+    if x_shape[3] < FEW:
+        average_rows_backward(dy, dx, *bounds)
+    else:
+        launch(_average_backward, x_shape[0], numbers(*x_shape[1:], *dy.shape[1:3]), *bounds, dy, dx)
     return dx
 
 
 def adaptive_avg_pool2d_forward(x, output_size):
     """Means of Ho × Wo nearly equal parts. x (N, H, W, C), output_size (Ho, Wo). Returns y (N, Ho, Wo, C)."""
-    return _averages(x, *adaptive_windows(x.shape, output_size))
+    return _averages(x, adaptive_windows, tuple(output_size))
 
 
 def adaptive_avg_pool2d_backward(dy, x_shape):
     """Gradient of `adaptive_avg_pool2d_forward`: dy (N, Ho, Wo, C), x_shape (N, H, W, C) → dx (N, H, W, C)."""
-    return _averages_backward(dy, x_shape, *adaptive_windows(x_shape, dy.shape[1:3]))
+    return _averages_backward(dy, x_shape, adaptive_windows, dy.shape[1:3])
 
 
 def adaptive_max_pool2d_forward(x, output_size):
@@ -282,5 +299,5 @@ def adaptive_max_pool2d_forward(x, output_size):
     rows, columns, _ = adaptive_windows(x.shape, output_size)
     shape = (x.shape[0], *output_size, x.shape[3])
     y, indices = empty(shape, x.dtype), empty(shape, np.int32)
-    launch(_adaptive_max, shape[0] * shape[1], np.array([*x.shape[1:], *output_size]), rows, columns, x, y, indices)
+    launch(_adaptive_max, shape[0] * shape[1], numbers(*x.shape[1:], *output_size), rows, columns, x, y, indices)
     return y, indices
