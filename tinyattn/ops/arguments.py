@@ -93,6 +93,8 @@ def pair(value, caller, name, least=0):
     """An int, a pair of ints (for height and width) or a tuple of one, each at least `least`, as a tuple of two ints."""
     if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int and least <= min(value) <= max(value) < 2 ** 31:
         return value  # as every layer gives it: the questions below cost more than small convolutions
+    if type(value) is int and least <= value < 2 ** 31:
+        return value, value
     values = (value, value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
     if isinstance(values, (tuple, list)) and len(values) == 1:
         values = (values[0], values[0])
