@@ -51,8 +51,8 @@ class SelfAttentionFunction(Function):
 
     def forward(ctx, qkv, mask, heads, causal, scale):
         kernels = ctx.kernels
-        qkv, mask = kernels.contiguous(qkv), None if mask is None else kernels.contiguous(mask)
-        o, lse = kernels.self_attention_forward(qkv, heads, mask, causal, scale)
+        o, lse = kernels.self_attention_forward(kernels.contiguous(qkv), heads,
+                                                None if mask is None else kernels.contiguous(mask), causal, scale)
         ctx.save(qkv, mask, o, lse)
         return o
 

@@ -8,8 +8,7 @@ class AttentionPoolFunction(Function):
 
     def forward(ctx, x, w, b, maps):
         k = ctx.kernels
-        x, w, b = map(k.contiguous, (x, w, b))
-        y, a = k.attention_pool_forward(x, w.reshape(-1), b)
+        y, a = k.attention_pool_forward(k.contiguous(x), k.contiguous(w).reshape(-1), k.contiguous(b))
         if maps is not None:
             maps["pool"] = k.copy(a)
         ctx.save(x, w, b, a)
@@ -26,7 +25,7 @@ class AttentionPoolGradFunction(Function):
     """dx and dw in one pass over x and dy, and db, which is 0; not recorded (see _written_out)"""
 
     def forward(ctx, dy, x, w, a):
-        dx, dw = ctx.kernels.attention_pool_backward(*map(ctx.kernels.contiguous, (dy, x)), w.reshape(-1), a)
+        dx, dw = ctx.kernels.attention_pool_backward(*map(ctx.kernels.contiguous, (dy, x)), ctx.kernels.contiguous(w).reshape(-1), a)
         return dx, dw.reshape(w.shape), ctx.kernels.zeros((1,), w.dtype)
 
 
