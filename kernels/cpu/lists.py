@@ -13,9 +13,10 @@ below `pieces`. Like `launch`, which see, this finds the arrays by itself in the
 import numpy as np
 from numba import prange
 
+from . import launch as single
 from .jit import entrance, kernel, part
 from .launch import (DATA, DONE, DTYPE, ENOUGH, FAILED, FLAGS, HEADER, ITEMS, MOST_ARRAYS, NDIM, ROW, SCATTERED, SHAPE, UNKNOWN, USABLE,
-                     _call, _int, _learn, _plain, _put_word, _room, _rows, _word)
+                     _call, _int, _plain, _put_word, _room, _word)
 from .loops import BLOCK
 
 ROUND = 64  # members begin at multiples of so many numbers, so that cuts fall on whole cache lines of theirs
@@ -148,7 +149,7 @@ def launch_lists(body, shared, *lists):
     """
     if not lists[0]:
         return
-    rows, outcome = _rows.get(body), UNKNOWN
+    rows, outcome = single._rows.get(body), UNKNOWN
     if rows is not None and all([len(one) == len(lists[0]) for one in lists]):
         outcome = _run(rows, id(shared), id(lists))
     if outcome != DONE:
@@ -172,5 +173,5 @@ def _help(outcome, body, shared, lists):
                 if x is not copy and x.flags.writeable:
                     x[...] = copy.reshape(x.shape)
     else:
-        _learn(body, [*shared, *(one[0] for one in lists)])
+        single._learn(body, [*shared, *(one[0] for one in lists)])
         launch_lists(body, shared, *lists)

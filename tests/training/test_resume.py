@@ -105,13 +105,13 @@ def _die_at(patch, place, nth):
     owner, name, before = places[place]
     real, left = getattr(owner, name), [nth]
 
-    def deadly(*arguments):
+    def deadly(*arguments, **options):
         left[0] -= 1
         if not before:
-            value = real(*arguments)
+            value = real(*arguments, **options)
         if left[0] == 0:
             raise Killed
-        return real(*arguments) if before else value
+        return real(*arguments, **options) if before else value
     patch.setattr(owner, name, deadly)
 
 

@@ -110,6 +110,17 @@ def rnn_forward(random, small):
     return _recurrent(random, small, 1)
 
 
+def group_norm_forward(random, small):
+    n, pixels = (2, 36) if small else (128, 784)
+    return _normal(random, n, pixels, 32), _normal(random, 32), _normal(random, 32), 8, 1e-5
+
+
+def group_norm_backward(random, small):
+    x, weight, bias, groups, eps = group_norm_forward(random, small)
+    _, mean, rstd = kernels.rung("cpu").group_norm_forward(x, weight, bias, groups, eps)
+    return _normal(random, *x.shape), x, mean, rstd, weight
+
+
 def gru_forward(random, small):
     return _recurrent(random, small, 3)
 

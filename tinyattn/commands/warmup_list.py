@@ -20,7 +20,7 @@ import tinyattn as ta
 from .. import kernels
 from ..nn import functional as F
 
-LAUNCH = f"{kernels.__name__}.cpu.launch"
+LAUNCH, LISTS = f"{kernels.__name__}.cpu.launch", f"{kernels.__name__}.cpu.lists"
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SHAPES = ((1, 28), (3, 32))  # channels and size of the images of MNIST's kind and of CIFAR's
 
@@ -28,19 +28,23 @@ SHAPES = ((1, 28), (3, 32))  # channels and size of the images of MNIST's kind a
 @contextlib.contextmanager
 def listing():
     """Note what would be compiled: gives a dict, (module, name) of each body → the set of dtypes it is called with."""
-    launch = importlib.import_module(LAUNCH)
-    wanted, before = {}, (launch._rows, launch._help)
+    launch, lists = importlib.import_module(LAUNCH), importlib.import_module(LISTS)
+    wanted, before = {}, (launch._rows, launch._help, lists._help)
 
     def note(outcome, body, tasks, arrays, work):
         key = (body.py_func.__module__, body.py_func.__qualname__)
         wanted.setdefault(key, set()).add(tuple(launch._plain(a).dtype.char for a in arrays))
 
-    launch._rows, launch._help = {}, note  # nothing is known, so everything asks for help
+    def note_lists(outcome, body, shared, many):
+        note(outcome, body, None, [*shared, *(one[0] for one in many)], None)
+
+    launch._rows = {}  # nothing is known, so everything asks for help
+    launch._help, lists._help = note, note_lists
     try:
         with kernels.use("cpu"), np.errstate(all="ignore"):
             yield wanted
     finally:
-        launch._rows, launch._help = before
+        launch._rows, launch._help, lists._help = before
 
 
 def bodies():
