@@ -48,8 +48,8 @@ class WhitenedVGG(nn.Module):
     `stride` are the first layer's, `patches` its filters at most (each ± counts two). `pool`: read the largest of each channel, else every place.
     """
 
-    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=2, stride=1,
-                 patches=24, pool=True, scale=1 / 9, momentum=0.4):
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=3, stride=1,
+                 patches=24, pool=True, scale=1 / 9, momentum=0.2):
         super().__init__()
         size = (image_size - patch) // stride + 1
         if size < 2 ** len(widths):
