@@ -82,7 +82,7 @@ def test_eval_of_mirror_images(run, capsys):
         answers.append(json.loads(capsys.readouterr().out))
     assert plain[0]["test_augment"] == "none" and both[0]["test_augment"] == "flip" and both[0]["test_loss"] != plain[0]["test_loss"]
     assert main(["eval", str(folder), "--test-augment", "flip", "--quiet"]) == 0
-    assert "mean of both mirror images" in capsys.readouterr().out
+    assert "several views of an image (flip)" in capsys.readouterr().out
     (folder / "confusion.png").unlink()
 
 

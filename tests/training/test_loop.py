@@ -96,6 +96,22 @@ def test_answers_to_an_image_and_its_mirror_image():
     assert (one.argmax(1) != other.argmax(1)).any()
 
 
+def test_views_of_an_image():
+    from tinyattn.training.evaluate import views
+    image = np.arange(1, 26, dtype=np.float32).reshape(1, 5, 5, 1).transpose(0, 3, 1, 2)
+    for name in c.TEST_AUGMENTATIONS:
+        shown = views(image, name)
+        assert sum(weight for weight, _ in shown) == 1 and len(shown) == {"none": 1, "flip": 2, "flip-translate": 6}[name]
+        assert all(view.shape == image.shape for _, view in shown)
+        np.testing.assert_array_equal(shown[0][1], image)
+    (_, flipped), (_, down), (_, up) = shown[1], shown[2], shown[4]
+    np.testing.assert_array_equal(flipped, image[..., ::-1])
+    np.testing.assert_array_equal(down[0, 0, 1:, 1:], image[0, 0, :-1, :-1])
+    np.testing.assert_array_equal(up[0, 0, :-1, :-1], image[0, 0, 1:, 1:])
+    np.testing.assert_array_equal(down[0, 0, 0], image[0, 0, 1, [1, 0, 1, 2, 3]])           # the edge mirrored
+    np.testing.assert_array_equal(shown[3][1], down[..., ::-1])
+
+
 def test_a_whitened_first_layer_is_prepared_and_its_time_counted(tmp_path):
     made = config(model="whitened_vgg4", attention="none")
     run = loop.Run(made, setup.load_data(made), tmp_path, Silent())

@@ -21,7 +21,7 @@ from .. import training
 from ..data import to_arrays
 from ..training import recipes, setup
 from ..training.config import complete
-from ..training.evaluate import best
+from ..training.evaluate import best, views
 from ..training.loop import Run
 from .measure import empty_row, failing
 from .timing import median, ratio
@@ -114,8 +114,7 @@ class Twin:
         model.eval()
         with self._torch.no_grad():
             for images, labels in setup.test_loader(self._data.test):
-                x = self.images(images.data)
-                scores = model(x) + model(x.flip(-1)) if self._config.test_augment == "flip" else model(x)
+                scores = sum(weight * model(self.images(view)) for weight, view in views(images.data, self._config.test_augment))
                 right += int((best(scores.numpy())[0] == labels.data).sum())
         return right / len(self._data.test)
 

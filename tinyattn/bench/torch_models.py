@@ -204,8 +204,8 @@ class Group(nn.Module):
 class WhitenedVGG(nn.Module):
     """models.WhitenedVGG; the weights, the first layer's too, come from there"""
 
-    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=3, stride=1,
-                 patches=24, pool=True, scale=1 / 9, momentum=0.2):
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 256), patch=3, stride=1,
+                 patches=24, pool=True, scale=1 / 9, momentum=0.1):
         super().__init__()
         patches = min(patches, 2 * in_channels * patch * patch)
         self.whiten = nn.Conv2d(in_channels, patches, patch, stride, bias=False)
@@ -260,8 +260,7 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     if name in ("cct", "lenet"):
         return CCT(**options) if name == "cct" else LeNet(**options)
     if name == "whitened_vgg4":
-        return WhitenedVGG(attention=attention, widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, momentum=0.1,
-                           **options)
+        return WhitenedVGG(attention=attention, widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, **options)
     if name == "whitened_vgg8":
         return WhitenedVGG(attention=attention, **options)
     if name == "attention_cnn":

@@ -42,7 +42,7 @@ def run(args):
         return 0
     wrong = int((answers.predicted != part.labels).sum())
     print(f"test accuracy {answers.accuracy:.2%} ({wrong:,} of {len(part):,} wrong), loss {answers.loss:.4f}"
-          + (", mean of both mirror images" if test_augment == "flip" else ""))
+          + (f", answers from several views of an image ({test_augment})" if test_augment != "none" else ""))
     if not args.quiet:
         _print_classes(part.classes, rows)
         pairs = training.most_confused(matrix)

@@ -51,6 +51,7 @@ _WORDS = {
     "test-augmentation (--test-augment)": {
         "none": "a test image as it is",
         "flip": "the mean of what is said to it and to its mirror image",
+        "flip-translate": "of both, and of both moved by a pixel each way: six views",
     },
 }
 

@@ -21,7 +21,7 @@ MODELS = {
     "attention_cnn": lambda **options: AttentionCNN(**options),
     "resnet8": lambda **options: ResNet(depth=8, **options),
     "resnet20": lambda **options: ResNet(depth=20, **options),
-    "whitened_vgg4": lambda **options: WhitenedVGG(widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, momentum=0.1, **options),
+    "whitened_vgg4": lambda **options: WhitenedVGG(widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, **options),
     "whitened_vgg8": lambda **options: WhitenedVGG(**options),
     "cct": lambda **options: CCT(**options),
 }

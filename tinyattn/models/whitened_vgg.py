@@ -48,8 +48,8 @@ class WhitenedVGG(nn.Module):
     `stride` are the first layer's, `patches` its filters at most (each ± counts two). `pool`: read the largest of each channel, else every place.
     """
 
-    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 128), patch=3, stride=1,
-                 patches=24, pool=True, scale=1 / 9, momentum=0.2):
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 256), patch=3, stride=1,
+                 patches=24, pool=True, scale=1 / 9, momentum=0.1):
         super().__init__()
         size = (image_size - patch) // stride + 1
         if size < 2 ** len(widths):
@@ -71,5 +71,5 @@ class WhitenedVGG(nn.Module):
         nn.init.patch_whitening_(self.whiten.weight, images)
 
     def forward(self, x):
-        x = self.groups(F.relu(self.whiten(x)))             # (N, 128, 3, 3)
+        x = self.groups(F.relu(self.whiten(x)))             # (N, 256, 3, 3)
         return self.head(self.pool(x).flatten(1)) * self.scale

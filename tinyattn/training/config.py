@@ -13,7 +13,7 @@ DATA, MODELS, ATTENTION = tuple(data_names()), tuple(MODEL_MAKERS), tuple(GATES)
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("onecycle", "triangle", "cosine", "step", "constant")
 AUGMENTATIONS = ("none", "affine", "flip", "crop", "crop-flip", "translate", "translate-flip")
-TEST_AUGMENTATIONS = ("none", "flip")
+TEST_AUGMENTATIONS = ("none", "flip", "flip-translate")
 RECIPES = tuple(recipes.RECIPES)
 DEVICES = ("cpu", "cuda")
 

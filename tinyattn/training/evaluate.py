@@ -24,7 +24,7 @@ class Answers:
 def evaluate(model, part, batch_size=500, test_augment="none"):
     """Run `model` in evaluation mode over every example of `part`, in order. Its mode is put back afterwards.
 
-    test_augment: test-time augmentation; "flip": the mean of what it says to an image and to its mirror image
+    test_augment: test-time augmentation: which `views` of an image the answer is a mean of
     """
     was_training = model.training
     model.eval()
@@ -43,9 +43,31 @@ def evaluate(model, part, batch_size=500, test_augment="none"):
 
 
 def scores(model, images, test_augment="none"):
-    """What the model says to a batch of images: scores (B, K); with "flip" the mean over an image and its mirror image."""
-    logits = model(images)
-    return (logits + model(ta.Tensor(transforms.hflip(images.data)))) * 0.5 if test_augment == "flip" else logits
+    """What the model says to a batch of images: scores (B, K), a mean over the `views` of each image by their weights."""
+    total = None
+    for weight, view in views(images.data, test_augment):
+        part = model(ta.Tensor(view)) * weight if weight != 1 else model(ta.Tensor(view))
+        total = part if total is None else total + part
+    return total
+
+
+def views(images, test_augment):
+    """(weight, images) of what a test image is shown as; the weights add up to 1. Arrays (N, C, H, W), channels-last in memory.
+
+    none:           as it is
+    flip:           and its mirror image
+    flip-translate: both also moved by a pixel, up and left and down and right, the edge mirrored; these four count half
+                    (Jordan, arXiv:2404.00498, section 3.5)
+    """
+    if test_augment == "none":
+        return [(1, images)]
+    if test_augment == "flip":
+        return [(0.5, images), (0.5, transforms.hflip(images))]
+    height, width = images.shape[2:]
+    padded = np.pad(images.transpose(0, 2, 3, 1), ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    moved = [np.ascontiguousarray(padded[:, i:i + height, i:i + width]).transpose(0, 3, 1, 2) for i in (0, 2)]
+    return [(0.25, view) for view in (images, transforms.hflip(images))] + [
+        (0.125, view) for image in moved for view in (image, transforms.hflip(image))]
 
 
 def best(logits):

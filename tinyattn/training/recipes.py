@@ -63,8 +63,8 @@ RECIPES = {
         accuracy=0.99, seeds=5, words="99 % on MNIST in one epoch of seconds",
         sources=(AIRBENCH, PAGE)),
     "cifar90": Recipe(
-        dict(data="cifar10", model="whitened_vgg8", attention="none", epochs=11, batch_size=256, optimizer="sgd", lr=0.4, momentum=0.85,
-             weight_decay=1.3e-3, bias_lr=64.0, schedule="triangle", augment="translate-flip", label_smoothing=0.2, average=0.0,
+        dict(data="cifar10", model="whitened_vgg8", attention="se", epochs=12, batch_size=128, optimizer="sgd", lr=0.5, momentum=0.85,
+             weight_decay=1e-3, bias_lr=16.0, schedule="triangle", augment="translate-flip", label_smoothing=0.2, average=0.0,
              test_augment="flip"),
         accuracy=0.90, seeds=3, words="90 % on CIFAR-10 in minutes",
         sources=(AIRBENCH, PAGE)),
