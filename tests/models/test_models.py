@@ -81,7 +81,7 @@ def test_what_is_fixed_and_how_it_begins():
     net = create("whitened_vgg8", 3, 10, 32)
     fixed = {key for key, p in net.named_parameters() if not p.requires_grad}
     assert fixed == {"whiten.weight"} | {f"groups.{i}.norm{j}.weight" for i in range(3) for j in (1, 2)}
-    assert count(net) == 24 * 27 + 9 * (24 * 64 + 64 * 64 + 64 * 128 + 128 * 128 + 128 * 256 + 256 * 256) + 2 * 2 * 448 + 2560
+    assert count(net) == 24 * 27 + 9 * (24 * 32 + 32 * 32 + 32 * 128 + 128 * 128 + 128 * 256 + 256 * 256) + 2 * 2 * 416 + 2560
     x = images(2, 24, 6, 6)
     first, second = net.groups[0].conv1, net.groups[1].conv2
     np.testing.assert_array_equal(first(x).data[:, :24], x.data)

@@ -204,7 +204,7 @@ class Group(nn.Module):
 class WhitenedVGG(nn.Module):
     """models.WhitenedVGG; the weights, the first layer's too, come from there"""
 
-    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 256), patch=3, stride=1,
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(32, 128, 256), patch=3, stride=1,
                  patches=24, pool=True, scale=1 / 9, momentum=0.1):
         super().__init__()
         patches = min(patches, 2 * in_channels * patch * patch)

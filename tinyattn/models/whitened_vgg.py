@@ -48,7 +48,7 @@ class WhitenedVGG(nn.Module):
     `stride` are the first layer's, `patches` its filters at most (each ± counts two). `pool`: read the largest of each channel, else every place.
     """
 
-    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(64, 128, 256), patch=3, stride=1,
+    def __init__(self, in_channels=3, num_classes=10, image_size=32, attention="none", widths=(32, 128, 256), patch=3, stride=1,
                  patches=24, pool=True, scale=1 / 9, momentum=0.1):
         super().__init__()
         size = (image_size - patch) // stride + 1
