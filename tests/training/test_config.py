@@ -76,6 +76,6 @@ def test_a_named_recipe_and_what_overrides_it():
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_recipes_are_whole(name):
     recipe, fields = recipes.RECIPES[name], {field.name for field in c.fields()}
-    assert set(recipe.settings) <= fields - {"seed", "recipe", "data_dir"} and recipe.words and recipe.sources and recipe.seeds >= 1
+    assert set(recipe.settings) <= fields - {"seed", "recipe", "data_dir"} and recipe.words and recipe.sources and recipe.seeds >= 1 and recipe.seconds > 0
     assert {"data", "model", "attention", "epochs", "lr", "optimizer", "schedule", "augment"} <= set(recipe.settings)
     c.complete(recipe=name)
