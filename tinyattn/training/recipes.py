@@ -40,7 +40,7 @@ class Recipe:
     """A named way to an accuracy: fields of `Config`, and what to expect.
 
     settings  fields of `Config`: what is trained, on what, and how; every one can be overridden
-    accuracy  the test accuracy it is made for: the median of several seeds reaches it
+    accuracy  the test accuracy it is made for: the median of several seeds is to reach it
     seeds     of how many
     seconds   of training, roughly, on two cores of 2023 (AMD EPYC, Zen 4)
     words     one line for `tinyattn list recipes`
@@ -68,12 +68,13 @@ RECIPES = {
         dict(data="cifar10", model="whitened_vgg8", attention="se", epochs=12, batch_size=128, optimizer="sgd", lr=0.5, momentum=0.85,
              weight_decay=1e-3, bias_lr=16.0, schedule="triangle", augment="translate-flip", label_smoothing=0.2, average=0.0,
              test_augment="flip"),
-        accuracy=0.90, seeds=3, seconds=480, words="90 % on CIFAR-10, about 8 minutes",
+        accuracy=0.90, seeds=3, seconds=480, words="made for 90 % on CIFAR-10 in about 8 minutes; not measured in full yet",
         sources=(AIRBENCH, PAGE, 'J. Hu et al., "Squeeze-and-excitation networks", arXiv:1709.01507')),
     "resnet20-cbam": Recipe(
         dict(data="cifar10", model="resnet20", attention="cbam", epochs=10, batch_size=128, optimizer="adamw", lr=1e-2, weight_decay=0.1,
              schedule="onecycle", augment="crop-flip", label_smoothing=0.05, average=0.995),
-        accuracy=0.85, seeds=1, seconds=580, words="85 % on CIFAR-10 with attention in each of nine residual blocks, about 10 minutes",
+        accuracy=0.85, seeds=1, seconds=580,
+        words="made for 85 % on CIFAR-10 with attention in each of nine blocks, in about 10 minutes; not measured in full yet",
         sources=("K. He et al., arXiv:1512.03385", "S. Woo et al., arXiv:1807.06521", "L. N. Smith and N. Topin, arXiv:1708.07120")),
 }
 """Name → recipe: what ``tinyattn train --recipe NAME`` trains, and `tinyattn bench --suite recipes` measures."""
