@@ -1,4 +1,4 @@
-"""Writes the README's tables, and docs/performance.md, from what was measured: ``python tests/readme_tables.py``.
+"""Writes the README's tables, and tests/recorded/performance.md, from what was measured: ``python tests/readme_tables.py``.
 
     tests/recorded/SUITE.json   written by  python tests/readme_tables.py --measure [SUITE …] [--seconds S], on an idle machine:
                                             tinyattn bench --suite SUITE --against torch --json tests/recorded/SUITE.json
@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "tests" / "recorded"
-PAGE, PICTURES = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance"
+PAGE, PICTURES = RECORDED / "performance.md", RECORDED / "performance"
 BEGIN, END = "<!-- measured: python tests/readme_tables.py -->\n", "<!-- end of measured -->\n"
 
 
@@ -91,7 +91,7 @@ def recorded(name):
 
 
 def performance():
-    """The measured part of docs/performance.md."""
+    """The measured part of tests/recorded/performance.md."""
     lines = []
     for name, (title, words, columns, rates) in SUITES.items():
         rows = recorded(name)

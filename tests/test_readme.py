@@ -17,7 +17,7 @@ def test_training_loop_runs_as_printed(capsys):
     assert len(epochs) == 3 and float(result.split()[-1]) > 0.9, result
 
 
-PAGES = {"README.md": readme_tables.tables, "docs/performance.md": readme_tables.performance}
+PAGES = {"README.md": readme_tables.tables, "tests/recorded/performance.md": readme_tables.performance}
 
 
 @pytest.mark.parametrize("page", PAGES)

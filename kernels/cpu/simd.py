@@ -1,4 +1,4 @@
-"""The one file that speaks LLVM: a register tile, and the few things a kernel does with it.
+"""What speaks LLVM: a register tile, and the few things a kernel does with it (`tiles` and `window` say a little more).
 
 A core can multiply and add 16 floats in one instruction and finish two of those every cycle, but it can only *load* two
 vectors in that time. A loop that loads its operands for every multiplication therefore waits for memory; a loop that
@@ -14,9 +14,6 @@ keeps a block of results in vector registers and uses every loaded number severa
                                                                v·lanes], lane by lane times b[bat + n·bstep + v·lanes]
     tile_store(tile, y, at, step, rows, lanes)                 y[at + m·step + l] = tile[m, l], m < rows and l < lanes
     tile_add(tile, y, at, step, rows, lanes)                   y[at + m·step + l] += tile[m, l]
-    tile_store_rows(tile, y, at, step, first, last)            y[at + m·step + l] = tile[m, l], first ≤ m < last, every l
-    tile + tile, tile − tile, number · tile                    for every number (a float64, rounded to the tile's dtype)
-    tiles = turn(tiles)                                        row i of tile j becomes row j of tile i (of VECTORS = 1)
     vector_lanes(x)                                            numbers of x.dtype in one vector, a constant
     copy_run(x, at, y, yat, count)                             y[yat + e] = x[at + e] for e < count
     clear_run(y, at, count)                                    y[at + e] = 0 for e < count
@@ -37,15 +34,13 @@ The vector's length is asked of the machine: 64 bytes with AVX-512, 32 with AVX2
 TINYATTN_VECTOR_BYTES overrides it (any power of two from 16 is correct on any machine: LLVM splits what does not fit).
 Source: K. Goto and R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008.
 """
-import operator
 import os
 
 import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import intrinsic, models, register_model
 
 
 def _machine():
@@ -361,74 +356,3 @@ def _writer(name, add, doc):
 
 tile_store = _writer("tile_store", False, "y[at + m·step + l] = tile[m, l] for m < rows and l < lanes.")
 tile_add = _writer("tile_add", True, "y[at + m·step + l] += tile[m, l] for m < rows and l < lanes.")
-
-
-# ---- parts of a tile, and arithmetic with whole tiles: what transforms are written with -----------------------------
-
-def _inside(builder, m, first, last):
-    return builder.and_(builder.icmp_signed("<=", first, _int(m)), builder.icmp_signed("<", _int(m), last))
-
-
-@intrinsic
-def tile_store_rows(typingctx, tile, array, at, step, first, last):
-    """y[at + m·step + l] = tile[m, l] for first ≤ m < last and every lane l."""
-
-    def codegen(context, builder, signature, arguments):
-        value, _, at, step, first, last = arguments
-        start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
-        for m in range(tile.rows):
-            with builder.if_then(_inside(builder, m, first, last)):
-                row = _at(builder, start, builder.mul(step, _int(m)))
-                for v in range(tile.vectors):
-                    _store_vector(builder, tile, builder.extract_value(value, m * tile.vectors + v),
-                                  _at(builder, row, v * tile.lanes))
-        return context.get_dummy_value()
-
-    index = types.intp
-    return types.void(tile, array, index, index, index, index), codegen
-
-
-@intrinsic
-def turn(typingctx, tiles):
-    """n tiles of m rows as m tiles of n rows: row i of tile j becomes row j of tile i. It costs no instruction."""
-    tile, count = tiles.dtype, tiles.count
-    turned = TileType(tile.dtype, count, 1)
-
-    def codegen(context, builder, signature, arguments):
-        given = cgutils.unpack_tuple(builder, arguments[0])
-        made = []
-        for i in range(tile.rows):
-            value = ir.Constant(turned.value, ir.Undefined)
-            for j in range(count):
-                value = builder.insert_value(value, builder.extract_value(given[j], i), j)
-            made.append(value)
-        return context.make_tuple(builder, signature.return_type, made)
-
-    return types.UniTuple(turned, tile.rows)(tiles), codegen
-
-
-def _arithmetic(symbol, instruction, with_number):
-    """Teach Numba what `symbol` means for two tiles, or for a number and a tile."""
-
-    @infer_global(symbol)
-    class _Meaning(AbstractTemplate):
-        def generic(self, arguments, keywords):
-            left, right = arguments if len(arguments) == 2 else (None, None)
-            if isinstance(right, TileType) and (isinstance(left, types.Float) if with_number else left == right):
-                return signature(right, types.float64 if with_number else left, right)
-
-    @lower_builtin(symbol, types.Float if with_number else TileType, TileType)
-    def lower(context, builder, signature, arguments):
-        tile, (left, right) = signature.return_type, arguments
-        if with_number:
-            left = _broadcast(builder, tile, context.cast(builder, left, signature.args[0], tile.dtype))
-        value = right
-        for i in range(len(tile.cells)):
-            one = left if with_number else builder.extract_value(left, i)
-            value = builder.insert_value(value, getattr(builder, instruction)(one, builder.extract_value(right, i)), i)
-        return value
-
-
-_arithmetic(operator.add, "fadd", False)
-_arithmetic(operator.sub, "fsub", False)
-_arithmetic(operator.mul, "fmul", True)

@@ -8,17 +8,22 @@ pixels. All tiles of one call have the same shape, ROWS × 1:
                                                    lanes are read, the rest is 0
     tile_spread(x, at, ROWS)                       tile[m] = x[at + m] in every lane
     tile_fill(like, number, ROWS)                  the number everywhere
-    tile_times(a, b), tile_plus(a, b)              a·b, a + b
+    a + b, a − b, a · b, number · a                number by number, tiles of any shape; a bare number is rounded to the tile's dtype
+    tile_store_rows(tile, y, at, step, first, last)   y[at + m·step + l] = tile[m, l], first ≤ m < last, every l
+    turn(tiles)                                    n tiles of m rows as m tiles of n: row i of tile j becomes row j of tile i
     tile_fused(a, b, c)                            a·b + c
     tile_better(v, best, a, b)                     a where v is larger than best, or the first NaN; b elsewhere
     tile_total(tile)                               the sum of all its numbers
     tile_stream(tile, y, at, step)                 y[at + m·step + l] = tile[m, l], past the caches: for results that are too
                                                    large to be found there again. Rows must begin at multiples of a vector
 """
+import operator
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin
 
 from .simd import VECTOR_BYTES, TileType, _at, _broadcast, _data, _fused, _int, _load_vector, _store_vector
 
@@ -98,16 +103,13 @@ def _elementwise(name, doc, operands, make):
         return _made(builder, tile, [make(builder, tile, *(builder.extract_value(a, i) for a in arguments))
                                      for i in range(len(tile.cells))])
 
-    def two(typingctx, a, b):
-        return a(a, a), generate
-
     def three(typingctx, a, b, c):
         return a(a, a, a), generate
 
     def four(typingctx, a, b, c, d):
         return a(a, a, a, a), generate
 
-    function = {2: two, 3: three, 4: four}[operands]
+    function = {3: three, 4: four}[operands]
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return intrinsic(function)
@@ -118,8 +120,6 @@ def _better(builder, tile, v, best, a, b):
     return builder.select(found, a, b)
 
 
-tile_times = _elementwise("tile_times", "a·b", 2, lambda builder, tile, a, b: builder.fmul(a, b))
-tile_plus = _elementwise("tile_plus", "a + b", 2, lambda builder, tile, a, b: builder.fadd(a, b))
 tile_fused = _elementwise("tile_fused", "a·b + c", 3, lambda builder, tile, a, b, c: builder.call(_fused(builder, tile), [a, b, c]))
 tile_better = _elementwise("tile_better", "a where v is larger than best, or the first NaN; b elsewhere.", 4, _better)
 
@@ -159,3 +159,67 @@ def tile_stream(typingctx, tile, array, at, step):
         return context.get_dummy_value()
 
     return types.void(tile, array, _index, _index), codegen
+
+
+# ---- parts of a tile, and its arithmetic ----------------------------------------------------------------------------
+
+def _inside(builder, m, first, last):
+    return builder.and_(builder.icmp_signed("<=", first, _int(m)), builder.icmp_signed("<", _int(m), last))
+
+
+@intrinsic
+def tile_store_rows(typingctx, tile, array, at, step, first, last):
+    """y[at + m·step + l] = tile[m, l] for first ≤ m < last and every lane l."""
+
+    def codegen(context, builder, signature, arguments):
+        value, _, at, step, first, last = arguments
+        start = _at(builder, _data(context, builder, signature.args[1], arguments[1]), at)
+        for m in range(tile.rows):
+            with builder.if_then(_inside(builder, m, first, last)):
+                row = _at(builder, start, builder.mul(step, _int(m)))
+                for v in range(tile.vectors):
+                    _store_vector(builder, tile, builder.extract_value(value, m * tile.vectors + v),
+                                  _at(builder, row, v * tile.lanes))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(tile, array, index, index, index, index), codegen
+
+
+@intrinsic
+def turn(typingctx, tiles):
+    """n tiles of m rows as m tiles of n rows: row i of tile j becomes row j of tile i. It costs no instruction."""
+    tile, count = tiles.dtype, tiles.count
+    turned = TileType(tile.dtype, count, 1)
+
+    def codegen(context, builder, signature, arguments):
+        given = cgutils.unpack_tuple(builder, arguments[0])
+        made = [_made(builder, turned, [builder.extract_value(one, i) for one in given]) for i in range(tile.rows)]
+        return context.make_tuple(builder, signature.return_type, made)
+
+    return types.UniTuple(turned, tile.rows)(tiles), codegen
+
+
+def _arithmetic(symbol, instruction, with_number):
+    """Teach Numba what `symbol` means for two tiles, or for a number and a tile."""
+
+    @infer_global(symbol)
+    class _Meaning(AbstractTemplate):
+        def generic(self, arguments, keywords):
+            left, right = arguments if len(arguments) == 2 else (None, None)
+            if isinstance(right, TileType) and (isinstance(left, types.Float) if with_number else left == right):
+                return signature(right, types.float64 if with_number else left, right)
+
+    @lower_builtin(symbol, types.Float if with_number else TileType, TileType)
+    def lower(context, builder, signature, arguments):
+        tile, (left, right) = signature.return_type, arguments
+        if with_number:
+            left = _broadcast(builder, tile, context.cast(builder, left, signature.args[0], tile.dtype))
+        lefts = [left if with_number else builder.extract_value(left, i) for i in range(len(tile.cells))]
+        return _made(builder, tile, [getattr(builder, instruction)(one, builder.extract_value(right, i)) for i, one in enumerate(lefts)])
+
+
+_arithmetic(operator.add, "fadd", False)
+_arithmetic(operator.sub, "fsub", False)
+_arithmetic(operator.mul, "fmul", True)
+_arithmetic(operator.mul, "fmul", False)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinyattn import kernels
-from tinyattn.kernels.cpu.conv import depthwise, direct, planes, weight_grad, winograd
+from tinyattn.kernels.cpu.conv import depthwise, direct, planes, weight_grad, winograd, winograd_weights
 
 #         N   H   W   C   K   R  S  stride  padding dilation groups
 CASES = {
@@ -207,6 +207,7 @@ def test_the_cases_enter_every_path(monkeypatch):
 
     spy(direct, of_direct)
     spy(winograd, of_winograd)
+    spy(winograd_weights, of_winograd)
     spy(weight_grad, of_weights)
     spy(planes, lambda body, given, jobs: [("planes", "one" if given[6] == 1 else "some", given[3] > 1)])
     spy(depthwise, lambda body, given, jobs: [("depthwise", body, given[9] if given[7] == 3 and given[13] == 1 else "any")])

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from tinyattn.kernels.cpu.jit import inner
-from tinyattn.kernels.cpu.simd import fetch_run, lanes_of, slide, tile_load, tile_store, tile_store_rows, turn, vector_lanes
+from tinyattn.kernels.cpu.simd import fetch_run, lanes_of, slide, tile_load, tile_store, vector_lanes
+from tinyattn.kernels.cpu.tiles import tile_store_rows, turn
 
 
 @inner

@@ -3,14 +3,14 @@
     plain.py        the loops as they are written down
     direct.py       forward and backward to the input: register tiles of pixels × output channels
     weight_grad.py  backward to the weights: register tiles of taps × output channels
-    winograd.py     all three for 3×3 filters of stride 1, with a quarter of the multiplications
+    winograd.py, winograd_weights.py   all three for 3×3 filters of stride 1, with a quarter of the multiplications
     planes.py       forward and backward to the input where there are few output channels: vectors of pixels
     depthwise.py    a filter for every channel: vectors of channels
 
 This file chooses the path by shape alone, so the same call always gives the same bits.
 """
 from .. import array
-from . import depthwise, direct, planes, weight_grad, winograd
+from . import depthwise, direct, planes, weight_grad, winograd, winograd_weights
 from .plain import (conv2d_backward_input_plain, conv2d_backward_weight_plain, conv2d_forward_plain, output_shape)
 
 __all__ = [
@@ -55,6 +55,6 @@ def conv2d_backward_weight(dy, x, w_shape, stride, padding, dilation, groups):
     """dw (K, C/groups, R, S) and db (K,) from dy (N, Ho, Wo, K)."""
     if _is_depthwise(x.shape[3], w_shape, groups):
         return depthwise.backward_weight(dy, x, w_shape, stride, padding, dilation)
-    if winograd.suits(x.shape, w_shape, stride, padding, dilation, groups, x.dtype, winograd.FEWEST_WEIGHTS):
-        return winograd.backward_weight(dy, x, padding)
+    if winograd.suits(x.shape, w_shape, stride, padding, dilation, groups, x.dtype, winograd_weights.FEWEST):
+        return winograd_weights.backward_weight(dy, x, padding)
     return weight_grad.backward_weight(dy, x, w_shape, stride, padding, dilation, groups)

@@ -7,7 +7,7 @@ Direct: 4 · 3 = 12 multiplications; here 6. Along both axes: 144 against 36.
     y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ d B) ] A            d: 6×6 pixels, w: 3×3 taps, y: 4×4 outputs
     dw = Gᵀ [ (Bᵀ d B) ⊙ (A dy Aᵀ) ] G          the same identity, with the roles of w and y exchanged
 
-The points are 0, ±a, ±b and ∞. The products ⊙ are summed over input channels (for dw: over tiles of 4×4 outputs) *before*
+The points are 0, ±a, ±b and ∞. The products ⊙ are summed over input channels (for dw, in `winograd_weights`: over tiles of 4×4 outputs) *before*
 they are transformed back, so at each of the 36 points there is an ordinary matrix product, and the transforms are
 paid once a tile.
 
@@ -28,12 +28,12 @@ import functools
 
 import numpy as np
 
-from .. import array
 from ..jit import part, precise, specialize
 from ..launch import launch, numbers, unpack
-from ..simd import (REGISTERS, clear_run, copy_run, fetch_run, lanes_of, multiply_add, put, stay_whole, take, tile_add, tile_load,
-                    tile_store, tile_store_rows, tile_zero, turn, vector_lanes)
-from . import direct, weight_grad
+from ..simd import (REGISTERS, clear_run, fetch_run, lanes_of, multiply_add, stay_whole, tile_load, tile_store, tile_zero,
+                    vector_lanes)
+from ..tiles import tile_store_rows, turn
+from . import direct
 from .direct import pad_rows
 
 M, POINTS = 4, 36
@@ -43,14 +43,13 @@ AAA, BBB = 0.5 * A, 2.0 * B
 AT_A, AT_B = 1 / (2 * AA * (AA - BB)), 1 / (2 * BB * (BB - AA))  # 1 / Π (p − q) over the other points q, for p = ±a, ±b
 
 TALL, SHORT = (14, 8) if REGISTERS == 32 else (6, 4)
-DEEP = 8 if REGISTERS == 32 else 4
-"""Rows of the register tiles: 4×4 tiles of the image in `convolve`, input channels in `backward_weight`."""
+"""Rows of the register tiles: 4×4 tiles of the image."""
 
-CHUNK, SLICE = 100_000, 160_000
-"""Numbers that the transforms of one chunk fill, and the sums of one slice of `backward_weight`: 400 and 640 KB of float32."""
+CHUNK = 100_000
+"""Numbers that the transforms of one chunk fill: 400 KB of float32."""
 
-FEWEST, FEWEST_WEIGHTS, ENOUGH = 64, 16, 64
-"""Tiles that are worth transforming the filters, that are worth `backward_weight`, and that are worth a block's own sums there."""
+FEWEST = 64
+"""Tiles that are worth transforming the filters."""
 
 
 # ---- the transforms, along one axis: tuples of tiles to tuples of tiles ------------------------------------------------
@@ -81,27 +80,10 @@ def _outputs(m):
     return m0 + even_a + even_b, A * odd_a + B * odd_b, AA * even_a + BB * even_b, AAA * odd_a + BBB * odd_b + m5
 
 
-@precise
-def _gradients(y):
-    """A: the gradients of four outputs to the six points."""
-    y0, y1, y2, y3 = y
-    even_a, odd_a = y0 + AA * y2, A * y1 + AAA * y3
-    even_b, odd_b = y0 + BB * y2, B * y1 + BBB * y3
-    return y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3
-
-
-@precise
-def _taps(m):
-    """Gᵀ: six points to the gradients of three taps."""
-    m0, m1, m2, m3, m4, m5 = m
-    even_a, odd_a, even_b, odd_b = AT_A * (m1 + m2), (AT_A * A) * (m1 - m2), AT_B * (m3 + m4), (AT_B * B) * (m3 - m4)
-    return m0 + even_a + even_b, odd_a + odd_b, AA * even_a + BB * even_b + m5
-
-
 # ---- between memory and the points -------------------------------------------------------------------------------------
 
 @precise
-def _load_points(points, at, step):
+def load_points(points, at, step):
     """Point (i, j) lies at points[at + (6 i + j) step]: six tiles, a tile for every i, a row for every j."""
     down = 6 * step
     return (tile_load(points, at, step, 6, 1), tile_load(points, at + down, step, 6, 1),
@@ -110,7 +92,7 @@ def _load_points(points, at, step):
 
 
 @precise
-def _store_points(v, points, at, step):
+def store_points(v, points, at, step):
     """The way back."""
     v0, v1, v2, v3, v4, v5 = v
     down, lanes = 6 * step, vector_lanes(points)
@@ -123,7 +105,7 @@ def _store_points(v, points, at, step):
 
 
 @part
-def _pixels_to_points(x, image, H, W, C, top, left, across, band, v, at, step):
+def pixels_to_points(x, image, H, W, C, top, left, across, band, v, at, step):
     """v[at + f·step + tile·C + c] = (Bᵀ d B)[f] of a row of tiles, whose pixels begin at (top, left); outside x is 0."""
     stay_whole()
     row = (across * M + 2) * C
@@ -134,7 +116,7 @@ def _pixels_to_points(x, image, H, W, C, top, left, across, band, v, at, step):
             d = (tile_load(band, p, C, 6, 1), tile_load(band, p + row, C, 6, 1),
                  tile_load(band, p + 2 * row, C, 6, 1), tile_load(band, p + 3 * row, C, 6, 1),
                  tile_load(band, p + 4 * row, C, 6, 1), tile_load(band, p + 5 * row, C, 6, 1))
-            _store_points(turn(_pixels(turn(_pixels(d)))), v, at + tile * C + c, step)
+            store_points(turn(_pixels(turn(_pixels(d)))), v, at + tile * C + c, step)
 
 
 @part
@@ -143,7 +125,7 @@ def _points_to_outputs(m, at, step, K, tiles, bias, bat, y, yat, y_i, y_j, rows,
     stay_whole()
     for tile in range(tiles):
         for k in range(0, K, vector_lanes(y)):
-            o0, o1, o2, o3 = turn(_outputs(turn(_outputs(_load_points(m, at + tile * K + k, step)))))
+            o0, o1, o2, o3 = turn(_outputs(turn(_outputs(load_points(m, at + tile * K + k, step)))))
             start, to, j = tile_load(bias, bat + k, 0, M, 1), yat + tile * M * y_j + k, columns - tile * M
             o0, o1, o2, o3 = o0 + start, o1 + start, o2 + start, o3 + start
             if rows >= M and j >= M:
@@ -175,7 +157,7 @@ def _filters_to_points(t, given, packed, points):
     for e in range(0, step, V):
         w = (tile_load(packed, at + e, step, 3, 1), tile_load(packed, at + e + 3 * step, step, 3, 1),
              tile_load(packed, at + e + 6 * step, step, 3, 1))
-        _store_points(turn(_filter(turn(_filter(w)))), points, to + e, step)
+        store_points(turn(_filter(turn(_filter(w)))), points, to + e, step)
 
 
 def pack(w, sizes, start, steps):
@@ -223,7 +205,7 @@ def _one_chunk(job, given, x, u, bias, y):
     for f in range(POINTS):  # results of the last rows of a register tile may be unused, but must not be slow numbers
         clear_run(v, f * v_step + tiles * C, v_step - tiles * C)
     for q in range(first, last):
-        _pixels_to_points(x, q // down * H * W * C, H, W, C, q % down * M - ph, -pw, across, band,
+        pixels_to_points(x, q // down * H * W * C, H, W, C, q % down * M - ph, -pw, across, band,
                           v, (q - first) * across * C, v_step)
     ahead = (last // down * H + last % down * M) * W * C, chunk * M * W * C // POINTS
     behind = y_start + first // down * y_n + first % down * M * y_i, chunk * M * y_i // POINTS
@@ -308,110 +290,3 @@ def forward(x, w, b, padding, y):
 def backward_input(dy, w, padding, dx):
     """dx (N, H, W, C) of dy (N, Ho, Wo, K): a convolution of dy with turned filters."""
     direct.backward_input(dy, w, (1, 1), padding, (1, 1), 1, dx, convolve, pack)
-
-
-# ---- backward to the weights -------------------------------------------------------------------------------------------
-
-@part
-def _gradients_to_points(dy, start, rows, columns, pixel, K, across, band, z, at, step, sums):
-    """z[at + f·step + tile·K + k] = (A dy Aᵀ)[f] of a row of tiles, and sums[4 k + …] += dy; beyond rows × columns dy is 0."""
-    stay_whole()
-    V, row = vector_lanes(dy), across * M * K
-    for i in range(M):  # copied, since dy seldom has whole tiles, or only K channels
-        for j in range(min(columns, across * M) if i < rows else 0):
-            copy_run(dy, start + (i * columns + j) * pixel, band, i * row + j * K, K)
-        filled = columns if i < rows else 0
-        clear_run(band, i * row + filled * K, row - filled * K)
-    for tile in range(across):
-        for k in range(0, K, V):
-            p = tile * M * K + k
-            d = (tile_load(band, p, K, M, 1), tile_load(band, p + row, K, M, 1),
-                 tile_load(band, p + 2 * row, K, M, 1), tile_load(band, p + 3 * row, K, M, 1))
-            tile_add(d[0] + d[1] + (d[2] + d[3]), sums, M * k, V, M, V)
-            _store_points(turn(_gradients(turn(_gradients(d)))), z, at + tile * K + k, step)
-
-
-@part
-def _sum_products(v, C, v_step, z, K, z_step, tiles, total):
-    """total[panel][f][c][lane] += Σ over tiles of v[f][tile][c] · z[f][tile][k]."""
-    stay_whole()
-    V = vector_lanes(v)
-    for k in range(0, K, 2 * V):
-        width = min(2 * V, K - k)
-        for f in range(POINTS):
-            at = (k * POINTS + f * width) * C
-            for c in range(0, C, DEEP):
-                vf, zf = f * v_step + c, f * z_step + k
-                if width > V:
-                    tile = tile_load(total, at + c * width, width, DEEP, 2)
-                    for t in range(tiles):
-                        tile = multiply_add(tile, v, vf + t * C, 1, z, zf + t * K, V)
-                    tile_store(tile, total, at + c * width, width, DEEP, width)
-                else:
-                    slim = tile_load(total, at + c * width, width, DEEP, 1)
-                    for t in range(tiles):
-                        slim = multiply_add(slim, v, vf + t * C, 1, z, zf + t * K, V)
-                    tile_store(slim, total, at + c * width, width, DEEP, width)
-
-
-@part
-def _one_block(job, given, dy, x, totals):
-    """totals[block]: the sum over one block of the rows of tiles, for one slice of output channels; see `_weight_plan`."""
-    (N, H, W, C, Ho, Wo, K, ph, pw, slice_, chunk, v_step, z_step, blocks, size) = unpack(given, 15)
-    V, down, across = vector_lanes(x), (Ho + M - 1) // M, (Wo + M - 1) // M
-    slices = (K + slice_ - 1) // slice_
-    block, k0 = job // slices, job % slices * slice_
-    mine = min(slice_, K - k0)
-    first, last = block * N * down // blocks, (block + 1) * N * down // blocks
-    v, z = np.empty(POINTS * v_step, x.dtype), np.empty(POINTS * z_step, x.dtype)
-    band, dy_band = np.empty(6 * (across * M + 2) * C, x.dtype), np.empty(M * across * M * mine, x.dtype)
-    total, sums = np.empty(POINTS * C * mine, x.dtype), np.empty(M * mine, x.dtype)
-    clear_run(total, 0, len(total))
-    clear_run(sums, 0, len(sums))
-    for begin in range(first, last, chunk):
-        end = min(begin + chunk, last)
-        for q in range(begin, end):
-            n, i = q // down, q % down * M
-            _pixels_to_points(x, n * H * W * C, H, W, C, i - ph, -pw, across, band, v, (q - begin) * across * C, v_step)
-            _gradients_to_points(dy, (n * Ho + i) * Wo * K + k0, Ho - i, Wo, K, mine, across, dy_band,
-                                 z, (q - begin) * across * mine, z_step, sums)
-        _sum_products(v, C, v_step, z, mine, z_step, (end - begin) * across, total)
-    at = block * size + k0 * 9 * C
-    for k in range(0, mine, 2 * V):
-        width = min(2 * V, mine - k)
-        for e in range(0, C * width, V):
-            w0, w1, w2 = turn(_taps(turn(_taps(_load_points(total, k * POINTS * C + e, C * width)))))
-            to = at + k * 9 * C + e
-            tile_store(w0, totals, to, C * width, 3, V)
-            tile_store(w1, totals, to + 3 * C * width, C * width, 3, V)
-            tile_store(w2, totals, to + 6 * C * width, C * width, 3, V)
-    for k in range(mine):
-        s = k // V * V * M + k % V
-        put(totals, block * size + 9 * C * K + k0 + k, take(sums, s) + take(sums, s + V) + take(sums, s + 2 * V)
-            + take(sums, s + 3 * V))
-
-
-@functools.lru_cache(maxsize=4096)
-def _weight_plan(x_shape, dy_shape, padding, V):
-    """How the work is cut: tasks, nanoseconds, blocks, numbers of a block's sum, and the numbers of `_one_block`."""
-    N, H, W, C = x_shape
-    _, Ho, Wo, K = dy_shape
-    down, across = -(-Ho // M), -(-Wo // M)
-    slice_ = min(K, max(2 * V, SLICE // (POINTS * C) // (2 * V) * 2 * V))
-    blocks = max(1, min(weight_grad.BLOCKS, N * down * across // ENOUGH))
-    longest = -(-N * down // blocks)
-    chunk = max(1, min(longest, CHUNK // (POINTS * across * (C + slice_))))
-    chunk = -(-longest // -(-longest // chunk))  # all of about one length
-    size = 9 * C * K + K
-    return (blocks * -(-K // slice_), N * down * across * POINTS * C * K // (4 * V) + 1000 * blocks, blocks, size,
-            numbers(N, H, W, C, Ho, Wo, K, *padding, slice_, chunk, chunk * across * C + V, chunk * across * slice_ + V,
-                    blocks, size))
-
-
-def backward_weight(dy, x, padding):
-    """dw (K, C, 3, 3) and db (K,) of dy (N, Ho, Wo, K), x (N, H, W, C)."""
-    C, K, V = x.shape[3], dy.shape[3], lanes_of(x.dtype)
-    tasks, work, blocks, size, given = _weight_plan(x.shape, dy.shape, padding, V)
-    totals = array.empty((blocks, size), x.dtype)
-    launch(_one_block, tasks, given, dy, x, totals, work=work)
-    return weight_grad.finish(totals, (K, C, 3, 3), 1, V)

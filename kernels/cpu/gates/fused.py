@@ -30,7 +30,7 @@ from ..array import empty
 from ..jit import part
 from ..launch import launch, numbers, scalars, unpack
 from ..simd import VECTOR_BYTES, clear_run, copy_run, lanes_of, put, take, tile_load, tile_store, tile_zero, vector_lanes
-from ..tiles import tile_fused, tile_spread, tile_stream, tile_take, tile_times
+from ..tiles import tile_fused, tile_spread, tile_stream, tile_take
 from .steps import (ROWS, SIGMOIDS, TALL, add_multiple, convolve, dot, filter_sums, gated_sums, hidden_values, into_plane, padded,
                     pool_channels, pool_pixels, sigmoids)
 
@@ -84,8 +84,8 @@ def _gate(n, given, x, w1, b1, w2, b2, filters, y, notes):
         rows, s = min(ROWS, P - p), tile_spread(pixel, p, ROWS)
         for c in range(0, C, V):
             here, lanes = start + p * C + c, min(V, C - c)
-            v = tile_times(tile_take(x, here, C, rows, lanes, ROWS), tile_load(gate, c, 0, ROWS, 1))
-            v = tile_times(v, s)
+            v = tile_take(x, here, C, rows, lanes, ROWS) * tile_load(gate, c, 0, ROWS, 1)
+            v = v * s
             if streams and rows == ROWS:
                 tile_stream(v, y, here, C)
             else:

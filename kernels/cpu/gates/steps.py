@@ -10,7 +10,7 @@ from ..jit import part
 from ..mathfun import sigmoid_
 from ..shuffle import transpose
 from ..simd import copy_run, multiply_add, multiply_add_lanes, put, take, tile_load, tile_store, tile_zero, vector_lanes
-from ..tiles import tile_better, tile_fill, tile_fused, tile_plus, tile_take, tile_times, tile_total
+from ..tiles import tile_better, tile_fill, tile_fused, tile_take, tile_total
 
 ROWS = 4  # pixels of a tile, where it is summed over the pixels or written
 TALL = 8  # the same where it is summed over the channels; also the filter taps, and the vectors of a map, done at a time
@@ -63,12 +63,12 @@ def pool_pixels(x, start, P, C, with_max, notes, at, step):
         if with_max:
             for p in range(0, P - P % ROWS, ROWS):
                 v = tile_take(x, start + p * C + c0, C, ROWS, lanes, ROWS)
-                sums = tile_plus(sums, v)
+                sums = sums + v
                 where = tile_better(v, best, tile_fill(x, x.dtype.type(p), ROWS), where)
                 best = tile_better(v, best, v, best)
         else:
             for p in range(0, P - P % ROWS, ROWS):
-                sums = tile_plus(sums, tile_take(x, start + p * C + c0, C, ROWS, lanes, ROWS))
+                sums = sums + tile_take(x, start + p * C + c0, C, ROWS, lanes, ROWS)
         tile_store(sums, folded, 0, V, ROWS, V)
         tile_store(best, folded, ROWS * V, V, ROWS, V)
         tile_store(where, folded, 2 * ROWS * V, V, ROWS, V)
@@ -110,11 +110,11 @@ def pool_channels(x, start, P, C, gate, maps, step):
         transpose(x, start + p * C, C, min(block, P - p), C, t, block)
         sums, best, where = tile_zero(x, 2, 1), tile_fill(x, x.dtype.type(-np.inf), 2), tile_zero(x, 2, 1)
         for c in range(C):
-            v = tile_times(tile_load(t, c * block, V, 2, 1), tile_fill(x, take(gate, c), 2))
-            sums = tile_plus(sums, v)
+            v = tile_load(t, c * block, V, 2, 1) * tile_fill(x, take(gate, c), 2)
+            sums = sums + v
             where = tile_better(v, best, tile_fill(x, x.dtype.type(c), 2), where)
             best = tile_better(v, best, v, best)
-        tile_store(tile_times(sums, share), maps, p, V, 2, V)
+        tile_store(sums * share, maps, p, V, 2, V)
         tile_store(best, maps, step + p, V, 2, V)
         tile_store(where, maps, 2 * step + p, V, 2, V)
 
@@ -154,14 +154,14 @@ def gated_sums(dy, x, start, P, C, gate, sums):
             rows, total = min(TALL, P - p - q), tile_zero(x, TALL, 1)
             for c in range(0, C, V):
                 here, lanes = start + (p + q) * C + c, min(V, C - c)
-                v = tile_times(tile_take(x, here, C, rows, lanes, TALL), tile_take(dy, here, C, rows, lanes, TALL))
+                v = tile_take(x, here, C, rows, lanes, TALL) * tile_take(dy, here, C, rows, lanes, TALL)
                 total = tile_fused(v, tile_load(gate, c, 0, TALL, 1), total)
             tile_store(total, rows_first, q * V, V, TALL, V)
         transpose(rows_first, 0, V, block, V, lanes_first, block)
         for q in range(0, block, V):
             total = tile_load(lanes_first, q, 0, 1, 1)
             for lane in range(1, V):
-                total = tile_plus(total, tile_load(lanes_first, lane * block + q, 0, 1, 1))
+                total = total + tile_load(lanes_first, lane * block + q, 0, 1, 1)
             tile_store(total, sums, p + q, 0, 1, V)
 
 
