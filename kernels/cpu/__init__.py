@@ -15,7 +15,7 @@ from .pool_tiles import *  # noqa: F401,F403
 from .softmax import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
-from .attention_plain import *  # noqa: F401,F403
+from .plain_attention import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
