@@ -4,7 +4,7 @@
     tokens         tokens in, tokens out: MultiheadAttention
     many to one    AttentionPool
 
-`create(name, channels)` makes the gate that ``attention="name"`` plugs into a model.
+Every one keeps its weights on request (`Weighing`). `create(name, channels)` makes the gate that ``attention="name"`` plugs into a model.
 """
 
 from ...nearest import did_you_mean
@@ -16,6 +16,7 @@ from .multihead import MultiheadAttention
 from .pooling import AttentionPool
 from .se import SqueezeExcitation
 from .self_attention import SelfAttention2d
+from .weighing import Weighing
 
 GATES = {
     "none": None,
@@ -48,4 +49,4 @@ def create(name, channels, pixels=0):
 
 
 __all__ = ["AttentionPool", "CBAM", "EfficientChannelAttention", "GATES", "Gate", "MultiheadAttention", "SelfAttention2d",
-           "SqueezeExcitation", "check_name", "create"]
+           "SqueezeExcitation", "Weighing", "check_name", "create"]

@@ -3,22 +3,19 @@ from ...ops.arguments import float_argument, whole
 from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear
-from ..module import Module
+from .weighing import Weighing
 
 
-class Gate(Module):
+class Gate(Weighing):
     """Base of modules that weigh a feature map (N, C, H, W) and give back the same shape.
 
-    Where `record_attention` is True (set by ``tinyattn.viz.record``), a forward pass leaves its weights in
-    `attention_maps`: name → array, such as ``"channel"`` (N, C) or ``"pixel"`` (N, H, W). A gate whose layers
-    nobody watches runs as one operation, `functional.attention_gate`; with hooks on them, layer by layer.
+    On request it keeps its weights (see `Weighing`), such as ``"channel"`` (N, C) or ``"pixel"`` (N, H, W). A gate
+    whose layers nobody watches runs as one operation, `functional.attention_gate`; with hooks on them, layer by layer.
     """
 
     def __init__(self, channels):
         super().__init__()
         self.channels = whole(channels, type(self).__name__, "channels")
-        self.record_attention = False
-        self.attention_maps = {}
 
     def check(self, x):
         """ValueError unless x is (N, channels, H, W) and not empty."""
@@ -36,11 +33,6 @@ class Gate(Module):
         if maps is not None:
             self.attention_maps = maps
         return y
-
-    def keep(self, **maps):
-        """Store copies of the attention weights if they are being recorded."""
-        if self.record_attention:
-            self.attention_maps = {name: value.data.copy() for name, value in maps.items()}
 
 
 def hidden_channels(channels, reduction, caller):

@@ -2,16 +2,17 @@
 import numpy as np
 
 from ... import ops
+from ...grad_mode import no_grad
 from ...ops.arguments import flag, float_argument, probability, tensor_argument, whole
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..linear import Linear
-from ..module import Module, Parameter
-from ..parameter import checked_options
+from ..parameter import Parameter, checked_options
+from .weighing import Weighing
 
 
-class MultiheadAttention(Module):
+class MultiheadAttention(Weighing):
     """concat_h softmax(Q_h K_hᵀ / √d_h) V_h · W_o,  with Q = q W_q + b_q and so on, split into heads of d_h = E / heads.
 
     Arguments and keys are PyTorch's: ``in_proj_weight`` (3E, E) holds W_q, W_k, W_v one below the other; where keys or values have
@@ -26,6 +27,7 @@ class MultiheadAttention(Module):
     is_causal         key j is seen by query i only where j ≤ i, whatever the masks allow besides. (PyTorch takes it as a hint that
                       attn_mask is that mask, and demands attn_mask beside it; here it may stand alone.)
     A query that may see no key gets weights of 0 (in PyTorch NaN, with need_weights). ValueError for shapes that do not fit.
+    On request it keeps all its weights (see `Weighing`): "tokens" (N, heads, T, T) where the key is the query, else "cross" (N, heads, T, S).
     """
 
     def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None,
@@ -78,9 +80,10 @@ class MultiheadAttention(Module):
         q, k, v = self._projected(query, key, value)                    # (N, T, E), (N, S, E), (N, S, E)
         mask = self._mask(attn_mask, key_padding_mask, is_causal, q, k, single)
         k, v, mask = self._with_more_keys(k, v, mask)                   # S grows by up to 2
-        q, k, v = (x.reshape(x.shape[:2] + (self.num_heads, self.head_dim)).transpose(1, 2) for x in (q, k, v))
+        q, k, v = map(self._heads, (q, k, v))
         p = self.dropout if self.training else 0.0
         causal = is_causal and mask is None
+        self._record("tokens" if key is query else "cross", q, k, mask, causal)
         weights = None
         if need_weights:
             weights = F.dropout(ops.attention.attention_weights(q, k, mask, causal, self.head_dim ** -0.5), p, True)
@@ -104,8 +107,21 @@ class MultiheadAttention(Module):
         mask = self._mask(attn_mask, key_padding_mask, is_causal, x, x, single)
         mask = None if mask is None else mask.expand(mask.shape[:2] + 2 * x.shape[1:2])
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)       # (N, T, 3E)
+        if self.record_attention:
+            q, k = (self._heads(part) for part in qkv.split(self.embed_dim, 2)[:2])
+            self._record("tokens", q, k, mask, is_causal and mask is None)
         return ops.attention.SelfAttentionFunction.apply(
             qkv, mask, heads=self.num_heads, causal=is_causal and mask is None, scale=self.head_dim ** -0.5)
+
+    def _heads(self, x):
+        """(N, heads, T, d) of tokens (N, T, E)."""
+        return x.reshape(x.shape[:2] + (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def _record(self, kind, q, k, mask, causal):
+        """Keep the weights (N, heads, T, S) before dropout, computed a second time: what the layer returns stays as it is."""
+        if self.record_attention:
+            with no_grad():
+                self.keep(**{kind: ops.attention.attention_weights(q, k, mask, causal, self.head_dim ** -0.5)})
 
     def _check(self, query, key, value):
         """TypeError or ValueError unless the three fit this layer and one another."""

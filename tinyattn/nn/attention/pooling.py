@@ -3,10 +3,10 @@ from ...ops.arguments import float_argument, same_dtype, whole
 from ...ops.token_pool import AttentionPoolFunction
 from .. import functional as F
 from ..linear import Linear
-from ..module import Module
+from .weighing import Weighing
 
 
-class AttentionPool(Module):
+class AttentionPool(Weighing):
     """y = Σ_i a_i x_i,   a = softmax_i(w·x_i + b), over tokens (N, T, C) or the pixels of (N, C, H, W) → (N, C).
 
     With w = 0 it is global average pooling, from which it starts. Parameters: C + 1.
@@ -18,8 +18,6 @@ class AttentionPool(Module):
         self.score = Linear(channels, 1)
         self.score.weight.data[...] = 0
         self.score.bias.data[...] = 0
-        self.record_attention = False
-        self.attention_maps = {}
 
     def forward(self, x):
         expected = f"(N, T, {self.channels}) or (N, {self.channels}, H, W)"
