@@ -1,15 +1,23 @@
 """Pictures of a training run and of what a model looks at.
 
     with ta.viz.record(model) as recording: …      what the attention modules said
+    rows_at(tokens, y, x, size)                     what one pixel looked at, head by head
+    rollout(layers, pool)                           attention through all layers at once
+    grad_cam(model, x), saliency(model, x)          maps from gradients, for networks without attention too
     curves(log, path)                               loss, accuracy and learning rate of a run
     attention(model, images, labels, classes, …)    test images under the model's attention maps
     confusion(matrix, classes, path)                which classes are taken for which
 
 Matplotlib is imported when the first picture is drawn.
 """
+from . import kinds
+from .gradients import grad_cam, saliency
+from .query_rows import rows_at
 from .record import Recording, record
+from .attention_rollout import rollout
 
-__all__ = ["Recording", "record", "curves", "attention", "choose_examples", "confusion", "samples"]
+__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "curves", "grad_cam", "kinds", "rollout", "rows_at",
+           "saliency", "samples"]
 
 
 def curves(log, path=None, title="", training="training"):

@@ -2,16 +2,14 @@
 
 A row is an image. Its first cell shows it with the model's answer; the next show one attention each:
 
-    pixel gates      (N, H, W)          the gate of each place, over the image
+    gates of places  (N, H, W) …          the gate of each place, over the image (see `kinds.places`)
     pooling          (N, T) or (N, H, W)  the share of each token in the answer
-    self-attention   (N, heads, T, T)   how much all tokens together looked at each, mean of the heads
-    channel gates    (N, C)             a strip of bars: there is no place to show
+    self-attention   (N, heads, T, T)     how much all tokens together looked at each, mean of the heads
+    channel gates    (N, C)               a strip of bars: there is no place to show
 
 A model without attention is shown by its gradient instead: how strongly each pixel could change the answer (K.
 Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013).
 """
-import math
-
 import numpy as np
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
@@ -19,10 +17,13 @@ from PIL import Image
 import tinyattn as ta
 
 from . import style
+from .gradients import saliency
+from .kinds import places
 from .record import record
 
 MOST_CHANNEL_STRIPS = 4
 CELL, PIXELS = 1.15, 168   # of an image's cell: inches, and about how many pixels it is drawn with
+_WORDS = {"pool": "share of the answer", "tokens": "looked at, by all"}
 GAP, ANSWER = 0.06, 1.15   # between cells, and the width of the answer, in cells
 
 
@@ -53,7 +54,7 @@ def draw(model, images, labels, classes, mean, std, path=None, title=""):
             logits = model(ta.tensor(normal)).data
             columns = _columns(recording.maps, images.shape[2:])
         if not columns:
-            columns = [("the gradient\nof the answer", "heat", _gradient(model, normal, logits.argmax(axis=1)))]
+            columns = [("the gradient\nof the answer", "heat", saliency(model, normal, logits.argmax(axis=1)))]
     finally:
         model.train(was_training)
     shown = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -65,32 +66,18 @@ def _normalised(images, mean, std):
     return (images.astype(np.float32) / np.float32(255) - mean) / std
 
 
-def _gradient(model, normal, answers):
-    """|∂ logit of the answer / ∂ pixel|, the largest over the channels: (N, H, W)."""
-    x = ta.tensor(normal, requires_grad=True)
-    logits = model(x)
-    chosen = np.zeros(logits.shape, np.float32)
-    chosen[np.arange(len(answers)), answers] = 1
-    (gradient,) = ta.grad((logits * ta.tensor(chosen)).sum(), [x])
-    return np.abs(gradient.data).max(axis=1)
-
-
 def _columns(maps, size):
     """The columns after the image: list of (title, "heat" | "bars", array). Places first, then channel strips."""
     heat, bars = [], []
     for name, kinds in maps.items():
         short = _short(name)
         for kind, values in kinds.items():
-            values = np.asarray(values)
-            if kind == "pixel":
-                heat.append((f"{short}\nplaces {values.shape[1]}×{values.shape[2]}", "heat", values))
-            elif kind == "pool":
-                places = values if values.ndim == 3 else _grid(values, size)
-                heat.append((f"{short}\nshare of the answer", "heat", places))
-            elif kind == "tokens":
-                heat.append((f"{short}\nlooked at, by all", "heat", _grid(values.mean(axis=(1, 2)), size)))
-            elif kind == "channel":
+            place = places(kind, values, size)
+            if kind == "channel":
                 bars.append((f"{short}\n{values.shape[1]} channels", "bars", values))
+            elif place is not None:
+                words = _WORDS.get(kind, f"{kind.replace('_', ' ')} {place.shape[1]}×{place.shape[2]}")
+                heat.append((f"{short}\n{words}", "heat", place))
     if len(bars) > MOST_CHANNEL_STRIPS:
         bars = [bars[i] for i in np.linspace(0, len(bars) - 1, MOST_CHANNEL_STRIPS).round().astype(int)]
     if len(heat) > 6:
@@ -102,16 +89,6 @@ def _short(name):
     """A module's name without the words that say nothing: ``stages.0.gate.spatial`` → ``stages 0``."""
     parts = [part for part in name.split(".") if part not in ("gate", "attention", "spatial", "channel")]
     return " ".join(parts or [name]).replace("_", " ")
-
-
-def _grid(values, size):
-    """Token values (N, T) as the grid (N, h, w) they came from, h/w as in the image; a first extra token is dropped."""
-    count = values.shape[1]
-    for tokens in (count, count - 1):
-        h = round(math.sqrt(tokens * size[0] / size[1]))
-        if h and tokens % h == 0 and abs(tokens / h - h * size[1] / size[0]) < 1:
-            return values[:, count - tokens:].reshape(len(values), h, -1)
-    return values[:, None, :]
 
 
 def _picture(images, labels, classes, probabilities, columns, path, title):
