@@ -230,8 +230,8 @@ def test_the_version_made_of_pickles_is_named_and_not_opened(tmp_path, name):
 
 
 def test_names_splits_options():
-    assert data.names() == ["glyphs", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100"]
-    with pytest.raises(ValueError, match="unknown data set 'imagenet', expected one of glyphs, mnist"):
+    assert data.names() == ["glyphs", "cluttered", "scales", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100"]
+    with pytest.raises(ValueError, match="unknown data set 'imagenet', expected one of glyphs, cluttered, scales, mnist"):
         data.load("imagenet")
     with pytest.raises(ValueError, match="unknown split 'valid'"):
         data.load("mnist", "valid")

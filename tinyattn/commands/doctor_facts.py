@@ -65,8 +65,9 @@ def cache():
 def data():
     """Where data sets are looked for, and where each was found (None: nowhere)."""
     from ..data import locate
+    from ..data.datasets import BUILT_IN
     from ..data.published import SOURCES
-    found = {"glyphs": "built in"}
+    found = {name: "built in" for name in BUILT_IN}
     for name, source in SOURCES.items():
         paths = locate.find(source, "train") or locate.find(source, "test")
         found[name] = str(paths[0].parent) if paths else None

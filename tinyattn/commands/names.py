@@ -21,6 +21,8 @@ _WORDS = {
     },
     "data (--data)": {
         "glyphs": "built in: 28×28 grey digits and letters; test typefaces are not those of training",
+        "cluttered": "built in: 60×60, one glyph among fragments of others; where it is, is known",
+        "scales": "built in: 40×40, one glyph of 8 to 28 pixels; where and how large it is, is known",
         "mnist": "28×28 grey handwritten digits",
         "fashion-mnist": "28×28 grey pieces of clothing",
         "kmnist": "28×28 grey cursive Japanese characters",

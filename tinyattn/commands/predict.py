@@ -1,7 +1,7 @@
 """Classify your own image files with a trained model.
 
 Any size, grey or colour, transparent or not, PNG, JPEG and what else Pillow reads. Each image is brought into the
-form the model learned from, and what was done is said: figures (glyphs, MNIST …) are made light on dark, cut out and
+form the model learned from, and what was done is said: figures (glyphs, scales, MNIST …) are made light on dark, cut out and
 centred; photographs (CIFAR) are cut to their middle square and scaled.
 """
 import json

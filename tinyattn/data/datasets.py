@@ -4,6 +4,7 @@
     ds.images                        # uint8 (60000, 1, 28, 28), channels-last in memory
     ds.labels                        # int64 (60000,)
 """
+import dataclasses
 import hashlib
 import math
 import warnings
@@ -16,9 +17,23 @@ from .download import DownloadError, fetch
 from .locate import DataNotFound
 from .published import SOURCES
 
-BUILT_IN = "glyphs"
 SPLITS = ("train", "test")
-OPTIONS = ("size", "seed", "clutter", "return_masks")  # of the built-in one
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltIn:
+    """A data set that is drawn from a seed: its class in the package `glyphs`, the shape of an image, and what `load` passes on."""
+    maker: str
+    shape: tuple
+    options: tuple
+
+
+BUILT_IN = {
+    "glyphs": BuiltIn("Glyphs", (1, 28, 28), ("size", "seed", "clutter", "return_masks")),
+    "cluttered": BuiltIn("Cluttered", (1, 60, 60), ("size", "seed")),
+    "scales": BuiltIn("Scales", (1, 40, 40), ("size", "seed")),
+}
+"""Name → what is known of every data set that needs no file."""
 
 MARGIN = 4
 """Files may be so many times longer than the published ones; what announces more is refused before it is read."""
@@ -60,8 +75,8 @@ class ImageDataset:
 
 
 def names():
-    """The data sets that `load` knows, the built-in one first."""
-    return [BUILT_IN, *SOURCES]
+    """The data sets that `load` knows, the built-in ones first."""
+    return [*BUILT_IN, *SOURCES]
 
 
 def _nearest(word, known):
@@ -76,7 +91,7 @@ def load(name, split="train", root=None, download=True, **options):
     split     "train" or "test"
     root      folder that holds `mnist/`, `cifar10/`, …; default $TINYATTN_DATA, then the user's cache folder
     download  fetch what is not there (into `root` or the cache folder); False: only look
-    options   for "glyphs": size, seed, clutter
+    options   of the built-in ones: size, seed; for "glyphs" also clutter, return_masks
 
     Local files are checked for structure; a checksum that differs from the published one is reported as a warning.
     What is downloaded must match. A published file under another's name (the training images as test images, the labels
@@ -89,15 +104,17 @@ def load(name, split="train", root=None, download=True, **options):
     if not isinstance(split, str) or split not in SPLITS:
         raise ValueError(f"load: unknown split {split!r}{_nearest(split, SPLITS)} expected 'train' or 'test'")
     name = known[locate.plain(name)]
-    if name == BUILT_IN:
-        from .glyphs import Glyphs
-        unknown = [option for option in options if option not in OPTIONS]
+    if name in BUILT_IN:
+        from . import glyphs
+        known = BUILT_IN[name].options
+        unknown = [option for option in options if option not in known]
         if unknown:
-            raise TypeError(f"load: {name} has no option {unknown[0]!r}{_nearest(unknown[0], OPTIONS)} expected one of "
-                            + ", ".join(OPTIONS))
-        return Glyphs(split, **options)
+            raise TypeError(f"load: {name} has no option {unknown[0]!r}{_nearest(unknown[0], known)} expected one of "
+                            + ", ".join(known))
+        return getattr(glyphs, BUILT_IN[name].maker)(split, **options)
     if options:
-        raise TypeError(f"load: {name} has no option {', '.join(options)}; only {BUILT_IN} has ({', '.join(OPTIONS)})")
+        raise TypeError(f"load: {name} has no option {', '.join(options)}; only "
+                        + ", ".join(f"{each} has ({', '.join(built.options)})" for each, built in BUILT_IN.items()))
     source = SOURCES[name]
     paths = locate.find(source, split, root)
     local = paths is not None
@@ -176,4 +193,4 @@ def _download(source, split, root, allowed):
           if pickled else []),
         *(f"  found      {path}: it {wrong}" for path, wrong in locate.obstacles(source, split, root)),
         f"Put the published files into one of these folders (--data-dir DIR or TINYATTN_DATA=DIR, holding {source.name}/), "
-        f"or use the built-in data: --data {BUILT_IN}"]))
+        f"or use the built-in data: --data {next(iter(BUILT_IN))}"]))

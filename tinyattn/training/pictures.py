@@ -1,6 +1,6 @@
 """From the picture someone brings to the image a model can read, and a word on everything done to it.
 
-The data sets of figures (glyphs, MNIST, Fashion-MNIST, KMNIST) are light on black, centred, with a margin; a
+The data sets of figures (glyphs, cluttered, scales, MNIST, Fashion-MNIST, KMNIST) are light on black, centred, with a margin; a
 photograph of ink on paper is none of that. MNIST's own preparation is followed: the figure is scaled to 20 of 28
 pixels and centred (Y. LeCun, C. Cortes and C. Burges, "The MNIST database", by the centre of mass).
 """
@@ -11,7 +11,8 @@ from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from ..data.opening import open_file
 
-FIGURES = ("glyphs", "mnist", "fashion-mnist", "kmnist")
+FIGURES = {"glyphs": 20, "cluttered": 20, "scales": 18, "mnist": 20, "fashion-mnist": 20, "kmnist": 20}
+"""Data sets of figures, and the pixels along a figure's longer side (of scales, in the middle of 8 to 28)."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow knows more, among them formats that start another program (EPS)."""
@@ -175,8 +176,7 @@ def _figure(grey, size, data, notes):
     ink = _without_specks(grey) > 0.3
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     grey = grey[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-    inner = round(min(size) * 20 / 28)
-    scale = inner / max(grey.shape)
+    scale = FIGURES[data] / max(grey.shape)
     h, w = (max(1, round(length * scale)) for length in grey.shape)
     small = _scaled(grey, w, h)
     notes.append(f"figure cut out, scaled to {w}×{h}, centred in {size[1]}×{size[0]}")

@@ -10,6 +10,8 @@ import dataclasses
 _DATA = {
     #                 epochs        augmentation
     "glyphs": dict(epochs=2, augment="none"),
+    "cluttered": dict(epochs=4, augment="none"),
+    "scales": dict(epochs=4, augment="none"),
     "mnist": dict(epochs=5, augment="affine"),
     "fashion-mnist": dict(epochs=8, augment="crop-flip"),
     "kmnist": dict(epochs=8, augment="affine"),

@@ -8,6 +8,7 @@ import math
 import reprlib
 
 from ..data import names as data_names
+from ..data.datasets import BUILT_IN
 from ..data.glyphs.faces import CLASSES
 from ..data.published import SOURCES
 from . import config as c
@@ -61,7 +62,7 @@ def about(values, config, path):
     if data in SOURCES:
         shape, count = SOURCES[data].shape, len(SOURCES[data].classes)
     else:
-        shape, count = (1, 28, 28), len(CLASSES)
+        shape, count = BUILT_IN[data].shape, len(CLASSES)
     if type(channels) is not int or channels != shape[0]:
         _refuse(path, "the number of channels", channels, f"{shape[0]}, as {data} has")
     if size != list(shape[1:]) or not all(type(length) is int for length in size):

@@ -9,6 +9,7 @@ import tinyattn as ta
 
 from ..data import DataLoader, load
 from ..data import transforms as T
+from ..data.datasets import BUILT_IN
 from .config import OptionError
 
 
@@ -44,7 +45,7 @@ class Part:
 def load_part(config, split):
     """One split of the config's data set, cut to its limit."""
     limit = config.limit_train if split == "train" else config.limit_test
-    options = {"size": limit} if limit is not None and config.data == "glyphs" else {}  # drawn, not read: draw no more
+    options = {"size": limit} if limit is not None and config.data in BUILT_IN else {}  # drawn, not read: draw no more
     try:
         return Part(load(config.data, split, root=config.data_dir, **options), limit)
     except FileNotFoundError:
@@ -56,7 +57,7 @@ def load_part(config, split):
 def load_data(config):
     """Both splits. `OptionError` where one cannot be used, or the test images are training images."""
     data = Data(load_part(config, "train"), load_part(config, "test"))
-    if config.data != "glyphs":
+    if config.data not in BUILT_IN:
         _check_apart(data, config.data)
     return data
 

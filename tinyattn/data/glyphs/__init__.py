@@ -1,28 +1,25 @@
-"""`glyphs`, the built-in data set: 28×28 grey digits and letters, drawn from a seed, with nothing to download.
+"""The built-in data sets: grey digits and letters, drawn from a seed, with nothing to download. `glyphs` is the plain one:
 
     train = Glyphs("train")                      # 20,500 images of 12 typefaces
     test = Glyphs("test")                        # 5,125 images of 5 other typefaces
     hard = Glyphs("test", clutter=True, return_masks=True)      # with distractors; hard.masks is where the glyph is
 
-Read on: faces.py (typefaces and classes), atlas.py (outlines), rasterise.py and fields.py (distance fields), distort.py
-(affine and elastic distortion, stroke width, blur, noise), draw.py (the random numbers of image i).
-"""
-import os
-from concurrent.futures import ThreadPoolExecutor
+Two more ask where to look, and know the answer: `Cluttered` (cluttered.py), one glyph among fragments of others, and
+`Scales` (scales.py), one glyph of any size.
 
+Read on: faces.py (typefaces and classes), atlas.py (outlines), rasterise.py and fields.py (distance fields), distort.py
+(affine and elastic distortion, stroke width, blur, noise), draw.py (the random numbers of image i), generated.py (all images of a split).
+"""
 import numpy as np
 
 from ..datasets import ImageDataset
-from . import draw
+from . import draw, generated
+from .cluttered import Cluttered
 from .distort import PIXELS
-from .faces import CLASSES, SPLITS
-from .fields import glyph_fields
+from .faces import CLASSES
+from .scales import Scales
 
-__all__ = ["Glyphs"]
-
-SIZES = {"train": 20_500, "test": 5_125}          # 500 and 125 of each class
-MOST = 10_000_000                               # 8 GB: no number typed by mistake fills the memory
-CHUNK = 128                                     # images drawn at once: their arrays stay within a core's cache
+__all__ = ["Cluttered", "Glyphs", "Scales"]
 
 # Of the default training split, without and with clutter, scaled to 0 … 1 (a test computes them again).
 MEAN = {False: 0.1626, True: 0.1367}
@@ -42,27 +39,10 @@ class Glyphs(ImageDataset):
     """
 
     def __init__(self, split="train", size=None, seed=0, clutter=False, return_masks=False):
-        if not isinstance(split, str) or split not in SPLITS:
-            raise ValueError(f"Glyphs: unknown split {split!r}, expected 'train' or 'test'")
-        size = SIZES[split] if size is None else size
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 0 < size <= MOST:
-            raise ValueError(f"Glyphs: size is {size!r}, expected a whole number of images, 1 to {MOST:,}")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
-            raise ValueError(f"Glyphs: seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
-        clutter, seed = bool(clutter), int(seed)
-        images = np.empty((size, PIXELS, PIXELS), np.uint8)
-        masks = np.empty((size, PIXELS, PIXELS), bool) if return_masks else None
-
-        def fill(first):
-            last = min(first + CHUNK, size)
-            images[first:last], mask = draw.images(split, seed, first, last, clutter)
-            if return_masks:
-                masks[first:last] = mask
-
-        glyph_fields(split)                     # once, before the threads ask for it
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            for _ in pool.map(fill, range(0, size, CHUNK)):
-                pass                            # an error in a thread comes up here
+        split, size, seed = generated.checked("Glyphs", PIXELS, split, size, seed)
+        clutter = bool(clutter)
+        keep = 2 if return_masks else 1
+        images, *masks = generated.drawn(lambda *which: draw.images(*which, clutter)[:keep], split, size, seed)
         super().__init__("glyphs", split, images[:, None], draw.labels(split, seed, 0, size), CLASSES,
                          (MEAN[clutter],), (STD[clutter],))
-        self.seed, self.clutter, self.masks = seed, clutter, masks
+        self.seed, self.clutter, self.masks = seed, clutter, masks[0] if masks else None

@@ -52,27 +52,37 @@ def inverse_affine(turn, scale, aspect, shear):
 
 
 def pixel_map(matrix, shift, bend):
-    """Where in the field each pixel lies: x, y, float32 (28, 28, n) each.
+    """Where in the field each pixel lies: x, y, float32 (P, P, n) each, for an image of P = 7·(k − 3) pixels a side.
 
     matrix  as `inverse_affine` gives it
     shift   (2, n): where the glyph's middle goes, in pixels from the image's
-    bend    (2, 7, 7, n): random displacement of the control points, in pixels
+    bend    (2, k, k, n): random displacement of the control points, in pixels; k = 7 for an image of 28
     """
-    at = ((np.arange(CONTROLS) - 1) * CELL - CENTRE).astype(np.float32)
-    u = at[:, None] - shift[0] + bend[0]                                            # (7, 7, n)
+    controls = bend.shape[1]
+    at = ((np.arange(controls) - 1) * CELL - (CELL * (controls - 3) - 1) / 2).astype(np.float32)
+    u = at[:, None] - shift[0] + bend[0]                                            # (k, k, n)
     v = at[:, None, None] - shift[1] + bend[1]
     a, b, c, d = matrix
     middle = np.float32((SIZE - 1) / 2)
     return tuple(_spline_surface(controls) for controls in (a * u + b * v + middle, c * u + d * v + middle))
 
 
+def straight_map(matrix, shift, pixels):
+    """`pixel_map` without the bending, for an image of any number of `pixels` a side: x, y (pixels, pixels, n)."""
+    at = (np.arange(pixels) - (pixels - 1) / 2).astype(np.float32)
+    u, v = at[:, None] - shift[0], at[:, None] - shift[1]                           # (pixels, n)
+    a, b, c, d = matrix
+    middle = np.float32((SIZE - 1) / 2)
+    return a * u + (b * v + middle)[:, None], c * u + (d * v + middle)[:, None]
+
+
 def _spline_surface(controls):
-    """The B-spline surface over controls (7, 7, n) at every pixel: (28, 28, n). First down the rows, then across."""
-    weights, cells, n = spline_weights(), PIXELS // CELL, controls.shape[-1]
-    down = _along(weights[:, :, None, None], [controls[k:k + cells, None] for k in range(4)])       # (4, 7, 7, n)
-    down = down.reshape(PIXELS, CONTROLS, n)
-    across = _along(weights[:, :, None], [down[:, k:k + cells, None] for k in range(4)])            # (28, 4, 7, n)
-    return across.reshape(PIXELS, PIXELS, n)
+    """The B-spline surface over controls (k, k, n) at every pixel: (P, P, n). First down the rows, then across."""
+    weights, cells, n = spline_weights(), controls.shape[1] - 3, controls.shape[-1]
+    down = _along(weights[:, :, None, None], [controls[k:k + cells, None] for k in range(4)])       # (cells, 7, k, n)
+    down = down.reshape(CELL * cells, cells + 3, n)
+    across = _along(weights[:, :, None], [down[:, k:k + cells, None] for k in range(4)])            # (P, cells, 7, n)
+    return across.reshape(CELL * cells, CELL * cells, n)
 
 
 def _along(weights, controls):
@@ -83,7 +93,7 @@ def _along(weights, controls):
 
 
 def sample(fields, glyph, x, y):
-    """The fields of glyphs (n,) at x, y (28, 28, n), bilinear between the four samples around; outside, the nearest edge."""
+    """The fields of glyphs (n,) at x, y (P, P, n), bilinear between the four samples around; outside, the nearest edge."""
     last = np.float32(SIZE - 1) - np.float32(2.0 ** -10)                            # a neighbour to the right is always there
     x, y = np.clip(x, 0, last), np.clip(y, 0, last)
     column, row = x.astype(np.int32), y.astype(np.int32)
@@ -106,7 +116,7 @@ def _between(a, b, t):
 
 
 def ink(distance, offset, scale):
-    """Coverage (28, 28, n) from distance in samples of the field, with strokes thicker by 2·offset pixels.
+    """Coverage (P, P, n) from distance in samples of the field, with strokes thicker by 2·offset pixels.
 
     The edge is a ramp one pixel wide:  clip(½ − (scale·d/UNITS − offset), 0, 1).
     """
@@ -116,7 +126,7 @@ def ink(distance, offset, scale):
 
 
 def blur(image, strength):
-    """Blur images (28, 28, n) in place with the kernel (s, 1 − 2s, s) along both axes; strength s (n,), 0 to ⅓.
+    """Blur images (P, P, n) in place with the kernel (s, 1 − 2s, s) along both axes; strength s (n,), 0 to ⅓.
 
     The image goes on beyond its border with the border's own value.
     """
@@ -129,13 +139,13 @@ def blur(image, strength):
     return image
 
 
-def noise(keys):
-    """Random numbers (28, 28, n), nearly normal: mean 0, standard deviation 1, never beyond ±3.45.
+def noise(keys, pixels=PIXELS):
+    """Random numbers (pixels, pixels, n), nearly normal: mean 0, standard deviation 1, never beyond ±3.45.
 
     The pixel's number and the image's key (n,) uint32 are mixed to 32 random bits (the finalizer of MurmurHash3, Appleby
     2011), and the four bytes of these added up.
     """
-    h = (np.arange(PIXELS * PIXELS, dtype=np.uint32) * np.uint32(0x9E3779B9)).reshape(PIXELS, PIXELS, 1) ^ keys
+    h = (np.arange(pixels * pixels, dtype=np.uint32) * np.uint32(0x9E3779B9)).reshape(pixels, pixels, 1) ^ keys
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         h ^= h >> np.uint32(shift)
         h *= np.uint32(factor)
@@ -149,7 +159,7 @@ def noise(keys):
 
 
 def to_bytes(image):
-    """Values 0 … 1 (28, 28, n) to uint8 (n, 28, 28): clip(⌊255·v + ½⌋, 0, 255). Uses up `image`."""
+    """Values 0 … 1 (P, P, n) to uint8 (n, P, P): clip(⌊255·v + ½⌋, 0, 255). Uses up `image`."""
     image *= np.float32(255)
     image += np.float32(0.5)
     np.clip(image, 0, 255, out=image)
