@@ -121,9 +121,10 @@ def test_summary_counts(run, capsys):
 def test_list_and_data(capsys, tmp_path):
     assert main(["list"]) == 0
     out = capsys.readouterr().out
+    from tinyattn.data.corruptions import CORRUPTIONS
     from tinyattn.training import config
     for name in (*config.DATA, *config.MODELS, *config.ATTENTION, *config.OPTIMIZERS, *config.SCHEDULES,
-                 *config.AUGMENTATIONS, *config.TEST_AUGMENTATIONS, *config.RECIPES):
+                 *config.AUGMENTATIONS, *config.TEST_AUGMENTATIONS, *config.RECIPES, *CORRUPTIONS):
         assert f"\n  {name} " in out, name
     assert main(["list", "data"]) == 0 and "resnet8" not in capsys.readouterr().out
     assert main(["data", "--data-dir", str(tmp_path)]) == 0

@@ -94,6 +94,7 @@ def test_curves_confusion_and_samples_are_drawn(tmp_path):
     matrix = np.random.default_rng(0).integers(0, 9, (10, 10))
     viz.confusion(matrix, list("abcdefghij"), tmp_path / "confusion.png", "run")
     viz.samples(ta.data.load("glyphs", "test", size=60), tmp_path / "samples.png")
-    for name in ("curves", "none", "confusion", "samples"):
+    viz.corruptions(ta.data.load("glyphs", "test", size=60), ["fog", "blur"], tmp_path / "corruptions.png")
+    for name in ("curves", "none", "confusion", "samples", "corruptions"):
         with Image.open(tmp_path / f"{name}.png") as image:
             assert min(image.size) > 200

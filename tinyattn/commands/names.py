@@ -1,4 +1,5 @@
-"""What there is to choose from: recipes, models, attentions, data sets, optimizers, schedules, augmentations."""
+"""What there is to choose from: recipes, models, attentions, data sets, optimizers, schedules, augmentations, corruptions."""
+from ..data.corruptions import CORRUPTIONS
 from ..training.recipes import RECIPES
 
 _WORDS = {
@@ -55,13 +56,14 @@ _WORDS = {
         "flip": "the mean of what is said to it and to its mirror image",
         "flip-translate": "of both, and of both moved by a pixel each way: six views",
     },
+    "corruptions (eval --corrupt)": {name: kind.words for name, kind in CORRUPTIONS.items()},
 }
 
 
 def add_arguments(parser):
     """The options of `tinyattn list`."""
     parser.add_argument("kind", nargs="?", metavar="KIND",
-                        help="only one kind: recipes, models, attention, data, optimizer, schedule, augmentation, test-augmentation")
+                        help="only one kind: recipes, models, attention, data, optimizer, schedule, augmentation, test-augmentation, corruptions")
 
 
 def run(args):

@@ -21,17 +21,18 @@ class Answers:
     probability: np.ndarray
 
 
-def evaluate(model, part, batch_size=500, test_augment="none"):
+def evaluate(model, part, batch_size=500, test_augment="none", corruption=None):
     """Run `model` in evaluation mode over every example of `part`, in order. Its mode is put back afterwards.
 
     test_augment: test-time augmentation: which `views` of an image the answer is a mean of
+    corruption:   what is done to the images before (a `data.Corruption`), the same at every call
     """
     was_training = model.training
     model.eval()
     meter, predicted, probability = Meter(), [], []
     try:
         with ta.no_grad():
-            for images, labels in test_loader(part, batch_size):
+            for images, labels in test_loader(part, batch_size, corruption):
                 logits = scores(model, images, test_augment)
                 answers, sure = best(logits.data)
                 meter.add(F.cross_entropy(logits, labels).item(), int((answers == labels.data).sum()), len(answers))

@@ -106,9 +106,10 @@ def train_loader(config, part):
                       drop_last=len(part) >= config.batch_size)
 
 
-def test_loader(part, batch_size=500):
-    """The examples in order, normalised only."""
-    return DataLoader(part, batch_size=batch_size, transform=T.Normalize(part.mean, part.std))
+def test_loader(part, batch_size=500, corruption=None):
+    """The examples in order, normalised only; corrupted before, if a `data.Corruption` is given."""
+    normalize = T.Normalize(part.mean, part.std)
+    return DataLoader(part, batch_size=batch_size, transform=T.Compose([corruption, normalize]) if corruption else normalize)
 
 
 def prepare(model, part, count=500):

@@ -7,6 +7,7 @@
     curves(log, path)                               loss, accuracy and learning rate of a run
     attention(model, images, labels, classes, …)    test images under the model's attention maps
     confusion(matrix, classes, path)                which classes are taken for which
+    samples(dataset, path), corruptions(dataset, names, path)    a data set's images, and what corruptions make of one
 
 Matplotlib is imported when the first picture is drawn.
 """
@@ -16,7 +17,7 @@ from .query_rows import rows_at
 from .record import Recording, record
 from .attention_rollout import rollout
 
-__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "curves", "grad_cam", "kinds", "rollout", "rows_at",
+__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "kinds", "rollout", "rows_at",
            "saliency", "samples"]
 
 
@@ -48,3 +49,9 @@ def samples(dataset, path=None, title=""):
     """Draw a sheet of a data set's images, class by class. See `tinyattn.viz.samples_picture.draw`."""
     from .samples_picture import draw
     return draw(dataset, path, title)
+
+
+def corruptions(dataset, names, path=None, title=""):
+    """Draw what corruptions make of a data set's images. See `tinyattn.viz.corruptions_picture.draw`."""
+    from .corruptions_picture import draw
+    return draw(dataset, names, path, title)
