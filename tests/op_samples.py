@@ -17,7 +17,7 @@ from tinyattn import kernels
 from tinyattn.gradcheck.cases import B, D, I, N, V
 from tinyattn.gradcheck.layer_cases import flat as listed
 from tinyattn.gradcheck.network_cases import CASES
-from tinyattn.gradcheck.recurrent_cases import LAYERS
+from tinyattn.gradcheck.registry import LAYERS
 
 BY_ID = {}
 for sample in CASES:

@@ -29,7 +29,7 @@ COMMAND_LINES = [  # what was typed, what the answer must hold
     ("train --recipe mnist98", "did you mean mnist99?"), ("train --recipe resnet", "did you mean resnet20-cbam?"),
     ("train --recipie mnist99", "did you mean --recipe?"), ("list recipies", "did you mean recipes?"),
     ("train --model renset20", "did you mean resnet20?"),
-    ("train --attention sbam", "did you mean cbam?"), ("train --optimizer Adam-W", "did you mean adamw?"),
+    ("train --attention sbam", "did you mean bam?"), ("train --attention cbm", "did you mean cbam?"), ("train --attention non-local", "did you mean nonlocal?"), ("train --optimizer Adam-W", "did you mean adamw?"),
     ("train --schedule cosin", "did you mean cosine?"),
     ("train --augment flop", "did you mean flip?"), ("train --device cudaa", "did you mean cuda?"),
     ("train mnist", "unexpected argument 'mnist': options begin with --"),

@@ -1,6 +1,6 @@
 """Attention modules and models beside twins written in PyTorch from the papers: same weights, same numbers, same keys.
 
-The twins stand in `tinyattn/bench/torch_models.py`, where the benchmark times them too: PyTorch's own layers, the papers'
+The twins stand in `tinyattn/bench/torch_models.py` and `torch_gates.py`, where the benchmark times them too: PyTorch's own layers, the papers'
 formulas taken literally.
 """
 import numpy as np
@@ -10,20 +10,21 @@ from op_samples import close, weights_of
 import tinyattn as ta
 
 torch = pytest.importorskip("torch")
-from tinyattn.bench import torch_models as twins  # noqa: E402  (needs torch)
+from tinyattn.bench import torch_gates  # noqa: E402  (needs torch)
+from tinyattn.bench import torch_models as twins  # noqa: E402
 
 gates = ta.nn.attention
 PAIRS = {
-    "se": (lambda: gates.SqueezeExcitation(20), lambda: twins.SE(20), (2, 20, 5, 6)),
-    "se wide": (lambda: gates.SqueezeExcitation(128), lambda: twins.SE(128), (2, 128, 2, 3)),
-    "eca": (lambda: gates.EfficientChannelAttention(16), lambda: twins.ECA(16), (2, 16, 5, 6)),
-    "eca wide": (lambda: gates.EfficientChannelAttention(256), lambda: twins.ECA(256), (2, 256, 2, 3)),
-    "cbam": (lambda: gates.CBAM(16), lambda: twins.CBAM(16), (2, 16, 9, 8)),
-    "cbam small map": (lambda: gates.CBAM(6, kernel_size=3), lambda: twins.CBAM(6, 3), (3, 6, 2, 5)),
-    "self": (lambda: gates.SelfAttention2d(12, heads=3), lambda: twins.SelfAttention(12, 3), (2, 12, 5, 4)),
+    "se": (lambda: gates.SqueezeExcitation(20), lambda: torch_gates.SE(20), (2, 20, 5, 6)),
+    "se wide": (lambda: gates.SqueezeExcitation(128), lambda: torch_gates.SE(128), (2, 128, 2, 3)),
+    "eca": (lambda: gates.EfficientChannelAttention(16), lambda: torch_gates.ECA(16), (2, 16, 5, 6)),
+    "eca wide": (lambda: gates.EfficientChannelAttention(256), lambda: torch_gates.ECA(256), (2, 256, 2, 3)),
+    "cbam": (lambda: gates.CBAM(16), lambda: torch_gates.CBAM(16), (2, 16, 9, 8)),
+    "cbam small map": (lambda: gates.CBAM(6, kernel_size=3), lambda: torch_gates.CBAM(6, 3), (3, 6, 2, 5)),
+    "self": (lambda: gates.SelfAttention2d(12, heads=3), lambda: torch_gates.SelfAttention(12, 3), (2, 12, 5, 4)),
     "pool": (lambda: gates.AttentionPool(8), lambda: twins.AttentionPool(8), (2, 8, 4, 5)),
     "pool of tokens": (lambda: gates.AttentionPool(8), lambda: twins.AttentionPool(8), (2, 9, 8)),
-    "conv norm act": (lambda: ta.nn.ConvNormAct(3, 5, 3, 2), lambda: twins.ConvNormAct(3, 5, 3, 2), (3, 3, 7, 7)),
+    "conv norm act": (lambda: ta.nn.ConvNormAct(3, 5, 3, 2), lambda: torch_gates.ConvNormAct(3, 5, 3, 2), (3, 3, 7, 7)),
     "lenet": (lambda: ta.models.create("lenet"), twins.LeNet, (2, 1, 28, 28)),
     "cct": (lambda: ta.models.CCT(image_size=16, dim=16, depth=2, heads=4, dropout=0.0),
             lambda: twins.CCT(image_size=16, dim=16, depth=2, heads=4, dropout=0.0), (3, 3, 16, 16)),
@@ -41,7 +42,7 @@ _pair_of_models("resnet20", "cbam", 3, 12, 4)
 _pair_of_models("whitened_vgg4", "none", 1, 28, 3)
 _pair_of_models("whitened_vgg8", "none", 3, 32, 3)
 _pair_of_models("whitened_vgg8", "se", 3, 17, 4)
-for _attention in twins.GATES:
+for _attention in torch_gates.GATES:
     _pair_of_models("attention_cnn", _attention, 1, 28, 3)
 
 

@@ -84,8 +84,8 @@ def channel_gate(side, random):
 
 def cbam(side, random):
     def torch():
-        from . import torch_models
-        return torch_models.CBAM(32)
+        from . import torch_gates
+        return torch_gates.CBAM(32)
     return side.layer(lambda: side.nn.attention.CBAM(32), torch, random)
 
 

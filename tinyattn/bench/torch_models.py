@@ -2,98 +2,11 @@
 
 Written as a PyTorch user would write them, with PyTorch's own layers. Imported only where PyTorch is installed.
 """
-import math
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-class ConvNormAct(nn.Module):
-    """Convolution, batch norm, and ReLU if asked for."""
-
-    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, activation=True):
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
-        self.activation = activation
-
-    def forward(self, x):
-        y = self.norm(self.conv(x))
-        return F.relu(y) if self.activation else y
-
-
-class CBAM(nn.Module):
-    """Channel attention from mean and max, then spatial attention by a 7×7 convolution. (arXiv:1807.06521, eq. 2 and 3)"""
-
-    def __init__(self, channels, kernel_size=7):
-        super().__init__()
-        hidden = max(4, channels // 16)
-        self.fc1, self.fc2 = nn.Linear(channels, hidden, bias=False), nn.Linear(hidden, channels, bias=False)
-        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
-
-    def forward(self, x):
-        def mlp(v):
-            return self.fc2(F.relu(self.fc1(v)))
-
-        gate = torch.sigmoid(mlp(x.mean((2, 3))) + mlp(x.amax((2, 3))))
-        x = x * gate[:, :, None, None]
-        maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
-        return x * torch.sigmoid(self.conv(maps))
-
-
-class SE(nn.Module):
-    """Channel attention from the mean. (arXiv:1709.01507, eq. 2-4)"""
-
-    def __init__(self, channels):
-        super().__init__()
-        hidden = max(4, channels // 16)
-        self.fc1, self.fc2 = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
-
-    def forward(self, x):
-        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))[:, :, None, None]
-
-
-class ECA(nn.Module):
-    """Channel attention from neighbouring channels. (arXiv:1910.03151, eq. 5-12)"""
-
-    def __init__(self, channels):
-        super().__init__()
-        t = int(abs((math.log2(channels) + 1) / 2))
-        k = t if t % 2 else t + 1
-        self.conv = nn.Conv1d(1, 1, k, padding=(k - 1) // 2, bias=False)
-
-    def forward(self, x):
-        y = self.conv(F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(-1, -2))
-        return x * torch.sigmoid(y.transpose(-1, -2).unsqueeze(-1))
-
-
-class SelfAttention(nn.Module):
-    """Self-attention over the pixels, head by head, with a residual. (arXiv:1706.03762, eq. 1; arXiv:1711.07971)"""
-
-    def __init__(self, channels, heads=None):
-        super().__init__()
-        self.heads = max(1, channels // 16) if heads is None else heads
-        self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
-
-    def forward(self, x):
-        n, c, h, w = x.shape
-        d = c // self.heads
-        q, k, v = self.qkv(x.reshape(n, c, h * w).permute(0, 2, 1)).split(c, 2)
-        heads = []
-        for i in range(self.heads):
-            part = slice(i * d, (i + 1) * d)
-            a = torch.softmax(q[..., part] @ k[..., part].mT / math.sqrt(d), -1)
-            heads.append(a @ v[..., part])
-        return x + self.out(torch.cat(heads, -1)).permute(0, 2, 1).reshape(n, c, h, w)
-
-
-GATES = {"none": lambda channels: nn.Identity(), "se": SE, "eca": ECA, "cbam": CBAM, "self": SelfAttention}
-
-
-def gate(name, channels, pixels):
-    """The gate called `name`; self-attention only on maps of up to 256 pixels."""
-    return nn.Identity() if name == "self" and pixels > 256 else GATES[name](channels)
+from .torch_gates import GATES, ConvNormAct, gate
 
 
 class AttentionPool(nn.Module):
@@ -114,7 +27,7 @@ class Stage(nn.Module):
     def __init__(self, in_channels, out_channels, depth, attention, size, pool):
         super().__init__()
         self.block = nn.Sequential(*[ConvNormAct(out_channels if i else in_channels, out_channels) for i in range(depth)])
-        self.gate = gate(attention, out_channels, size * size)
+        self.gate = gate(attention, out_channels, size)
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
 
     def forward(self, x):
@@ -158,7 +71,7 @@ class Block(nn.Module):
         super().__init__()
         self.first = ConvNormAct(in_channels, out_channels, 3, stride)
         self.second = ConvNormAct(out_channels, out_channels, activation=False)
-        self.gate = gate(attention, out_channels, size * size)
+        self.gate = gate(attention, out_channels, size)
         same = stride == 1 and in_channels == out_channels
         self.shortcut = nn.Identity() if same else ConvNormAct(in_channels, out_channels, 1, stride, activation=False)
 
@@ -194,7 +107,7 @@ class Group(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(out_channels, momentum=momentum)
         self.norm1.weight.requires_grad_(False), self.norm2.weight.requires_grad_(False)
-        self.pool, self.gate = nn.MaxPool2d(2), gate(attention, out_channels, size * size)
+        self.pool, self.gate = nn.MaxPool2d(2), gate(attention, out_channels, size)
 
     def forward(self, x):
         x = F.relu(self.norm1(self.pool(self.conv1(x))))

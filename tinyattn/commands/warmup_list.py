@@ -146,7 +146,7 @@ def _operations():
 
 
 def _registry():
-    from ..gradcheck.recurrent_cases import LAYERS
+    from ..gradcheck.registry import LAYERS
     return [*_operations(), *LAYERS]
 
 

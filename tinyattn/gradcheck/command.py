@@ -43,8 +43,7 @@ def _chosen(names, registry):
 def main(argv):
     """``tinyattn gradcheck``: 0 if every gradient is right, 1 if one is wrong; a table, or one JSON object."""
     from ..cli import Mistake, Parser
-    from .network_cases import CASES
-    from .recurrent_cases import LAYERS
+    from .registry import CASES, LAYERS
     parser = Parser(prog="tinyattn gradcheck", description="Check gradients against central differences, in float64.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="operations and layers, such as conv2d or CBAM")
     parser.add_argument("--all", action="store_true", help="check everything")

@@ -141,11 +141,6 @@ layer("MultiheadAttention", lambda nn: nn.MultiheadAttention(4, 2, add_bias_kv=T
 layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 3, stride=2), N(3, 2, 5, 5))
 layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 3), N(3, 2, 5, 5), training=False, label="eval")
 layer("ConvNormAct", lambda nn: nn.ConvNormAct(2, 3, 1, activation=None), N(3, 2, 4, 4), label="no activation")
-layer("SqueezeExcitation", lambda nn: nn.attention.SqueezeExcitation(5), N(2, 5, 3, 4))
-layer("EfficientChannelAttention", lambda nn: nn.attention.EfficientChannelAttention(6), N(2, 6, 3, 4))
-layer("CBAM", lambda nn: nn.attention.CBAM(5), D(2, 5, 6, 7))
-layer("CBAM", lambda nn: nn.attention.CBAM(8, kernel_size=3), D(1, 8, 3, 3), label="3×3")
-layer("SelfAttention2d", lambda nn: nn.attention.SelfAttention2d(6, heads=2), N(2, 6, 3, 4))
 layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 5, 3, 4))
 layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 7, 5), label="of tokens")
 

@@ -1,8 +1,8 @@
 """The cases of recurrent layers: one pass over a batch of sequences, in both directions, whole and with lengths; and the layers."""
 import numpy as np
 
-from .cases import CASES, N, V, case, const
-from .layer_cases import LAYERS, layer
+from .cases import N, V, case, const
+from .layer_cases import layer
 
 
 def _op(name, **options):
@@ -54,5 +54,3 @@ layer("RNN", lambda nn: nn.RNN(3, 4, nonlinearity="relu"), N(3, 2, 3), N(1, 2, 4
 layer("GRU", lambda nn: nn.GRU(3, 4, 2), N(3, 3), N(2, 4), label="no batch")
 layer("GRU", lambda nn: nn.GRU(3, 4, 2, dropout=0.5), N(3, 2, 3), training=False, label="dropout, eval")
 layer("LSTM", lambda nn: nn.LSTM(3, 4, 2, proj_size=2, bidirectional=True), N(3, 2, 3), label="projected")
-
-__all__ = ["CASES", "LAYERS"]

@@ -13,7 +13,7 @@ class Stage(nn.Module):
         super().__init__()
         self.block = nn.Sequential(*[nn.ConvNormAct(out_channels if i else in_channels, out_channels, 3)
                                      for i in range(depth)])
-        self.gate = gates.create(attention, out_channels, size * size)
+        self.gate = gates.create(attention, out_channels, size)
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
 
     def forward(self, x):

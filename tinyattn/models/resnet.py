@@ -12,7 +12,7 @@ class Block(nn.Module):
         super().__init__()
         self.first = nn.ConvNormAct(in_channels, out_channels, 3, stride)
         self.second = nn.ConvNormAct(out_channels, out_channels, 3, activation=None)
-        self.gate = gates.create(attention, out_channels, size * size)
+        self.gate = gates.create(attention, out_channels, size)
         same = stride == 1 and in_channels == out_channels
         self.shortcut = (nn.Identity() if same else
                          nn.ConvNormAct(in_channels, out_channels, 1, stride, padding=0, activation=None))

@@ -34,7 +34,7 @@ class Group(nn.Module):
         self.conv1, self.norm1 = _filters(in_channels, out_channels), _norm(out_channels, momentum)
         self.conv2, self.norm2 = _filters(out_channels, out_channels), _norm(out_channels, momentum)
         self.pool = nn.MaxPool2d(2)
-        self.gate = gates.create(attention, out_channels, size * size)
+        self.gate = gates.create(attention, out_channels, size)
 
     def forward(self, x):
         x = self.norm1(self.pool(self.conv1(x)), activation="relu")

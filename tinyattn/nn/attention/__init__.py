@@ -1,34 +1,62 @@
 """Attention modules, one idea a file.
 
-    gates          a feature map in, the same shape out: SqueezeExcitation, EfficientChannelAttention, CBAM, SelfAttention2d
+    gates          a feature map in, the same shape out
+        which channels      SqueezeExcitation, EfficientChannelAttention
+        which places        SpatialAttention
+        both                CBAM, BAM, CoordinateAttention, TripletAttention, SimAM
+        which window        SelectiveKernel
+        from everywhere     GlobalContext, NonLocal2d, DotProductNonLocal2d, SelfAttention2d, RelativeSelfAttention2d, BottleneckTransformer
     tokens         tokens in, tokens out: MultiheadAttention
     many to one    AttentionPool
 
-Every one keeps its weights on request (`Weighing`). `create(name, channels)` makes the gate that ``attention="name"`` plugs into a model.
+Every one keeps its weights on request (`Weighing`). `create(name, channels, size)` makes the gate that ``attention="name"`` plugs
+into a model.
 """
 
 from ...nearest import did_you_mean
+from ...ops.arguments import pair
 from ..linear import Identity
+from .bam import BAM
+from .bottleneck import BottleneckTransformer
 from .cbam import CBAM
+from .coordinate import CoordinateAttention
 from .eca import EfficientChannelAttention
 from .gate import Gate
+from .global_context import GlobalContext
 from .multihead import MultiheadAttention
+from .non_local import DotProductNonLocal2d, NonLocal2d
 from .pooling import AttentionPool
+from .relative import RelativeSelfAttention2d
 from .se import SqueezeExcitation
+from .selective_kernel import SelectiveKernel
 from .self_attention import SelfAttention2d
+from .simam import SimAM
+from .spatial import SpatialAttention
+from .triplet import TripletAttention
 from .weighing import Weighing
 
 GATES = {
     "none": None,
     "se": SqueezeExcitation,
     "eca": EfficientChannelAttention,
+    "spatial": SpatialAttention,
     "cbam": CBAM,
+    "bam": BAM,
+    "coordinate": CoordinateAttention,
+    "triplet": TripletAttention,
+    "simam": SimAM,
+    "sk": SelectiveKernel,
+    "gc": GlobalContext,
+    "nonlocal": NonLocal2d,
+    "nonlocal-dot": DotProductNonLocal2d,
     "self": SelfAttention2d,
+    "relative": RelativeSelfAttention2d,
+    "bot": BottleneckTransformer,
 }
 """What ``attention="…"`` may be."""
 
 MOST_PIXELS = 256
-"""Self-attention is placed on maps up to this many pixels: its cost grows with their square."""
+"""Gates whose cost grows with the square of the pixels are placed on maps up to this many."""
 
 
 def check_name(name):
@@ -40,13 +68,17 @@ def check_name(name):
     return name
 
 
-def create(name, channels, pixels=0):
-    """The gate called `name` for `channels` channels and maps of `pixels` pixels; Identity where there is none."""
-    gate = GATES[check_name(name)]
-    if gate is None or gate is SelfAttention2d and pixels > MOST_PIXELS:
+def create(name, channels, size=16):
+    """The gate called `name` for `channels` channels and maps of `size`, (H, W) or the side of a square.
+
+    Identity for "none", and where the gate's cost grows with the square of the pixels and there are more than `MOST_PIXELS`.
+    """
+    gate, (height, width) = GATES[check_name(name)], pair(size, "create", "size", 1)
+    if gate is None or gate.quadratic and height * width > MOST_PIXELS:
         return Identity()
-    return gate(channels)
+    return gate(channels, (height, width)) if gate.sized else gate(channels)
 
 
-__all__ = ["AttentionPool", "CBAM", "EfficientChannelAttention", "GATES", "Gate", "MultiheadAttention", "SelfAttention2d",
-           "SqueezeExcitation", "Weighing", "check_name", "create"]
+__all__ = ["AttentionPool", "BAM", "BottleneckTransformer", "CBAM", "CoordinateAttention", "DotProductNonLocal2d", "EfficientChannelAttention",
+           "GATES", "Gate", "GlobalContext", "MultiheadAttention", "NonLocal2d", "RelativeSelfAttention2d", "SelectiveKernel", "SelfAttention2d",
+           "SimAM", "SpatialAttention", "SqueezeExcitation", "TripletAttention", "Weighing", "check_name", "create"]

@@ -13,6 +13,11 @@ class Gate(Weighing):
     whose layers nobody watches runs as one operation, `functional.attention_gate`; with hooks on them, layer by layer.
     """
 
+    quadratic = False
+    """Whether the cost grows with the square of the pixels."""
+    sized = False
+    """Whether it is made for maps of one size, (H, W): then that is its second argument."""
+
     def __init__(self, channels):
         super().__init__()
         self.channels = whole(channels, type(self).__name__, "channels")

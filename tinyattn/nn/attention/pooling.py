@@ -27,22 +27,20 @@ class AttentionPool(Weighing):
             raise ValueError(f"AttentionPool: input of shape {x.shape} is empty, expected {expected}")
         same_dtype("AttentionPool", input=x, weight=self.score.weight)
         tokens = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x     # (N, T, C)
-        maps = {} if self.record_attention else None
-        if self.score.is_hooked():
-            y = self._in_steps(tokens, maps)
-        else:
-            y = AttentionPoolFunction.apply(tokens, self.score.weight, self.score.bias, maps=maps)
-        if maps is not None:
-            shape = (x.shape[0],) + (x.shape[2:] if x.ndim == 4 else x.shape[1:2])
-            self.attention_maps = {"pool": maps["pool"].reshape(shape)}
+        y, shares = pooled(tokens, self.score, self.record_attention)
+        if shares is not None:
+            self.attention_maps = {"pool": shares.reshape((x.shape[0],) + (x.shape[2:] if x.ndim == 4 else x.shape[1:2]))}
         return y                                                        # (N, C)
-
-    def _in_steps(self, tokens, maps):
-        """The same by ordinary operations, so that a hook on `score` sees what it computes."""
-        weights = F.softmax(self.score(tokens).transpose(1, 2), -1)     # (N, 1, T)
-        if maps is not None:
-            maps["pool"] = weights.data.copy()
-        return (weights @ tokens).squeeze(1)
 
     def extra_repr(self):
         return f"{self.channels}"
+
+
+def pooled(tokens, score, record):
+    """(N, C), the mean of tokens (N, T, C) weighted by a softmax of what the layer `score` says of each; and the weights (N, T) or None."""
+    if score.is_hooked():  # by ordinary operations, so that a hook sees what it computes
+        weights = F.softmax(score(tokens).transpose(1, 2), -1)          # (N, 1, T)
+        return (weights @ tokens).squeeze(1), weights.data[:, 0].copy() if record else None
+    maps = {} if record else None
+    y = AttentionPoolFunction.apply(tokens, score.weight, score.bias, maps=maps)
+    return y, maps["pool"] if record else None

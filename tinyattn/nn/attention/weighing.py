@@ -9,9 +9,12 @@ class Weighing(Module):
     Where `record_attention` is True (set by ``tinyattn.viz.record``), a forward pass leaves its weights in `attention_maps`:
     kind → array. The kind says what was weighed:
 
-        "channel"  (N, C)            how much of each channel passes
+        "channel"  (N, C)            how much of each channel passes (GlobalContext: what is added to it, of either sign)
         "pixel"    (N, H, W)         how much of each place passes
         "voxel"    (N, C, H, W)      both at once
+        "rows", "columns"  (N, C, H), (N, C, W)  how much of each channel passes in each row, and in each column
+        "height_channel", "width_channel"  (N, C, H), (N, C, W)  the same, of gates that are averaged and not multiplied
+        "branches" (N, branches, C)  the share of each branch in each channel
         "tokens"   (N, heads, T, T)  what each token takes from the others
         "cross"    (N, heads, T, S)  what each query takes from the keys of another source; one head where there are no heads
         "pool"     (N, T), (N, H, W)  the share of each token, or place, in one sum
