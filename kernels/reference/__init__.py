@@ -16,6 +16,7 @@ from .softmax import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403
+from .additive import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403

@@ -1,6 +1,7 @@
 """Every operation of a network as a plain function, under PyTorch's names: ``import tinyattn.nn.functional as F``."""
 from ..ops.activation import (elu, gelu, glu, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, prelu, relu, relu6,
                               selu, silu, softplus)
+from ..ops.additive import additive_scores
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
@@ -20,7 +21,7 @@ from ..ops.sample import affine_grid, grid_sample
 from ..ops.softmax import log_softmax, softmax
 from ..ops.unfold import fold, unfold
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "additive_scores", "affine_grid",
            "apply_gates", "attention_gate", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
            "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
            "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "fold",

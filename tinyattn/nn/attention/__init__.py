@@ -6,7 +6,10 @@
         both                CBAM, BAM, CoordinateAttention, TripletAttention, SimAM
         which window        SelectiveKernel
         from everywhere     GlobalContext, NonLocal2d, DotProductNonLocal2d, SelfAttention2d, RelativeSelfAttention2d, BottleneckTransformer
-    tokens         tokens in, tokens out: MultiheadAttention
+    tokens         tokens in, tokens out
+        from one another    MultiheadAttention
+        from another source MultiheadAttention, AdditiveAttention, QueryDecoder of QueryDecoderBlock
+        where they stand    SinePositions1d, SinePositions2d, LearnedPositions1d, LearnedPositions2d
     many to one    AttentionPool
 
 Every one keeps its weights on request (`Weighing`). `create(name, channels, size)` makes the gate that ``attention="name"`` plugs
@@ -16,6 +19,7 @@ into a model.
 from ...nearest import did_you_mean
 from ...ops.arguments import pair
 from ..linear import Identity
+from .additive import AdditiveAttention
 from .bam import BAM
 from .bottleneck import BottleneckTransformer
 from .cbam import CBAM
@@ -26,6 +30,8 @@ from .global_context import GlobalContext
 from .multihead import MultiheadAttention
 from .non_local import DotProductNonLocal2d, NonLocal2d
 from .pooling import AttentionPool
+from .positions import LearnedPositions1d, LearnedPositions2d, SinePositions1d, SinePositions2d
+from .queries import QueryDecoder, QueryDecoderBlock
 from .relative import RelativeSelfAttention2d
 from .se import SqueezeExcitation
 from .selective_kernel import SelectiveKernel
@@ -79,6 +85,7 @@ def create(name, channels, size=16):
     return gate(channels, (height, width)) if gate.sized else gate(channels)
 
 
-__all__ = ["AttentionPool", "BAM", "BottleneckTransformer", "CBAM", "CoordinateAttention", "DotProductNonLocal2d", "EfficientChannelAttention",
-           "GATES", "Gate", "GlobalContext", "MultiheadAttention", "NonLocal2d", "RelativeSelfAttention2d", "SelectiveKernel", "SelfAttention2d",
-           "SimAM", "SpatialAttention", "SqueezeExcitation", "TripletAttention", "Weighing", "check_name", "create"]
+__all__ = ["AdditiveAttention", "AttentionPool", "BAM", "BottleneckTransformer", "CBAM", "CoordinateAttention", "DotProductNonLocal2d",
+           "EfficientChannelAttention", "GATES", "Gate", "GlobalContext", "LearnedPositions1d", "LearnedPositions2d", "MultiheadAttention",
+           "NonLocal2d", "QueryDecoder", "QueryDecoderBlock", "RelativeSelfAttention2d", "SelectiveKernel", "SelfAttention2d", "SimAM",
+           "SinePositions1d", "SinePositions2d", "SpatialAttention", "SqueezeExcitation", "TripletAttention", "Weighing", "check_name", "create"]
