@@ -12,7 +12,9 @@ from .tensor import FLOATS, Tensor
 
 
 class GradientShapeError(RuntimeError):
-    """A backward pass gave an input a gradient that does not have the input's shape."""
+    """A backward pass gave an input a gradient that does not have the input's shape: `given` instead of `expected`."""
+
+    given, expected = (), ()
 
 
 def _reachable(roots):
@@ -87,8 +89,10 @@ def _check(node, number, edge, gradient):
         raise TypeError(f"{node.name}: its backward gave input {number} a gradient of type {type(gradient).__name__}, expected a "
                         "Tensor: write backward with operations on Tensors")
     if gradient.shape != shape:
-        raise GradientShapeError(f"{node.name}: its backward gave input {number} a gradient of shape {gradient.shape}, expected "
-                                 f"the input's shape {shape}; after broadcasting, sum over the axes that were stretched")
+        error = GradientShapeError(f"{node.name}: its backward gave input {number} a gradient of shape {gradient.shape}, expected "
+                                   f"the input's shape {shape}; after broadcasting, sum over the axes that were stretched")
+        error.given, error.expected = tuple(gradient.shape), tuple(shape)
+        raise error
     if gradient.dtype != dtype:
         raise TypeError(f"{node.name}: its backward gave input {number} a gradient of dtype {gradient.dtype}, expected the "
                         f"input's dtype {dtype}")

@@ -9,4 +9,4 @@ SAMPLES = {f"{sample.name} {sample.label}": sample for sample in LAYERS}
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_gradients(name):
-    gradcheck(*SAMPLES[name].prepared(), all_below=24)
+    gradcheck(*SAMPLES[name].prepared(), all_below=24, curve=False)

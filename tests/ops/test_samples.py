@@ -37,7 +37,7 @@ def test_rungs_agree(name):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_gradients(name, rung):
     with kernels.use(rung):
-        gradcheck(*BY_ID[name].prepared())
+        gradcheck(*BY_ID[name].prepared(), curve=False)
 
 
 def _strided(a):

@@ -10,4 +10,4 @@ SAMPLES.update({f"{sample.name} {sample.label}": sample for sample in LAYERS if 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_gradients_of_gradients(name):
-    gradgradcheck(*SAMPLES[name].prepared())
+    gradgradcheck(*SAMPLES[name].prepared(), curve=False)

@@ -20,31 +20,41 @@ from ..tensor import Tensor
 
 @dataclass(frozen=True)
 class Input:
-    """How to make one input: a function of a random generator, and whether it wants a gradient."""
+    """How to make one input: a function of a random generator, whether it wants a gradient, and how to make it in another shape."""
     make: object
     shape: tuple
     grad: bool = True
+    again: object = None
+
+    def reshaped(self, shape):
+        """The same kind of numbers in another shape; given values have only their own."""
+        if tuple(shape) == self.shape:
+            return self
+        if self.again is None:
+            raise ValueError(f"an input of given values has the shape {self.shape} and no other, not {tuple(shape)}")
+        made = self.again(*shape)
+        return made if self.grad else const(made)
 
 
 def N(*shape):
-    return Input(lambda random: random.normal(size=shape), shape)
+    return Input(lambda random: random.normal(size=shape), shape, again=N)
 
 
 def P(*shape):
-    return Input(lambda random: random.uniform(0.5, 2, shape), shape)
+    return Input(lambda random: random.uniform(0.5, 2, shape), shape, again=P)
 
 
 def D(*shape):
     size = math.prod(shape)
-    return Input(lambda random: (random.permutation(size).reshape(shape) - size / 2 + 0.25) / 8, shape)
+    return Input(lambda random: (random.permutation(size).reshape(shape) - size / 2 + 0.25) / 8, shape, again=D)
 
 
 def I(high, *shape):  # noqa: E743
-    return Input(lambda random: random.integers(0, high, shape), shape, False)
+    return Input(lambda random: random.integers(0, high, shape), shape, False, lambda *other: I(high, *other))
 
 
 def B(*shape):
-    return Input(lambda random: random.random(shape) < 0.6, shape, False)
+    return Input(lambda random: random.random(shape) < 0.6, shape, False, B)
 
 
 def V(values, dtype=np.float64):
@@ -53,29 +63,44 @@ def V(values, dtype=np.float64):
 
 
 def const(given):
-    return Input(given.make, given.shape, False)
+    return Input(given.make, given.shape, False, given.again)
+
+
+def tensors(specs, arrays, dtype, rounded):
+    """The arrays as Tensors, floats in `dtype`; `rounded` to what float32 can hold, so that both dtypes mean one point."""
+    made = []
+    for spec, a in zip(specs, map(np.asarray, arrays)):
+        if a.dtype.kind == "f":
+            a = (a.astype(np.float32) if rounded else a).astype(dtype)
+        made.append(Tensor(a, requires_grad=spec.grad))
+    return made
 
 
 @dataclass(frozen=True)
 class Case:
-    """One sample of one operation. `smooth`: no kink at the inputs; `second`: also right for gradients of gradients."""
+    """One sample of one operation. `smooth`: no kink at the inputs; `second`: also right for gradients of gradients.
+    `called`: the names of its inputs."""
     name: str
     label: str
     call: object
     inputs: tuple
     smooth: bool = True
     second: bool = True
+    called: tuple = ()
 
     def arrays(self, seed=0):
         """The inputs as NumPy arrays (float64 where float)."""
         random = np.random.default_rng([seed, *map(ord, self.name + self.label)])
         return [spec.make(random) for spec in self.inputs]
 
-    def prepared(self, seed=0):
-        """(function of tensors, its float64 tensors), for `gradcheck`."""
+    def prepared(self, seed=0, dtype=np.float64, rounded=False):
+        """(function of tensors, its tensors), for `gradcheck`."""
         import tinyattn
-        tensors = [Tensor(np.asarray(a), requires_grad=spec.grad) for a, spec in zip(self.arrays(seed), self.inputs)]
-        return lambda *xs: self.call(tinyattn, tinyattn.nn.functional, *xs), tensors
+        return (lambda *xs: self.call(tinyattn, tinyattn.nn.functional, *xs)), tensors(self.inputs, self.arrays(seed), dtype, rounded)
+
+    def names(self):
+        """What its inputs are called, where that is known."""
+        return self.called
 
 
 CASES = []

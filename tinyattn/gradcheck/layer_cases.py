@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensor import Tensor
-from .cases import D, I, N
+from .cases import D, I, N, tensors
 
 
 def flat(made):
@@ -41,11 +40,14 @@ class LayerCase:
             p.data[...] += 0.3 * random.normal(size=p.shape)
         return module
 
-    def prepared(self, seed=0):
+    def prepared(self, seed=0, dtype=np.float64, rounded=False):
         """(function of tensors, [inputs and parameters]), for `gradcheck`."""
         import tinyattn
         module = self.module(seed)
-        inputs = [Tensor(np.asarray(a), requires_grad=spec.grad) for a, spec in zip(self.arrays(seed), self.inputs)]
+        if rounded:
+            module.float().double()
+        module = module.to(dtype)
+        inputs = tensors(self.inputs, self.arrays(seed), dtype, rounded)
         count = len(inputs)
 
         def function(*xs):
@@ -53,6 +55,10 @@ class LayerCase:
             return flat(module(*xs[:count]))
 
         return function, inputs + list(module.parameters())
+
+    def names(self):
+        """What `prepared` lists, in words."""
+        return ["input" if len(self.inputs) == 1 else f"input {i}" for i in range(len(self.inputs))] + [n for n, _ in self.module().named_parameters()]
 
 
 LAYERS = []
@@ -145,15 +151,15 @@ layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 5, 3, 4))
 layer("AttentionPool", lambda nn: nn.attention.AttentionPool(5), N(2, 7, 5), label="of tokens")
 
 
-def _model(name, **options):
-    """A model with few channels, so that the check is quick."""
+def _model(nn, name, **options):
+    """A model with few channels, so that the check is quick; `nn` may bring models of its own (see free.py)."""
     import tinyattn
-    return getattr(tinyattn.models, name)(**options)
+    return getattr(getattr(nn, "models", tinyattn.models), name)(**options)
 
 
-layer("LeNet", lambda nn: _model("LeNet", image_size=16), N(2, 1, 16, 16), second=False)
+layer("LeNet", lambda nn: _model(nn, "LeNet", image_size=16), N(2, 1, 16, 16), second=False)
 for gate in ("none", "se", "eca", "cbam", "self"):
-    layer("AttentionCNN", lambda nn, gate=gate: _model("AttentionCNN", image_size=8, attention=gate, widths=(3, 4, 5)), N(3, 1, 8, 8),
+    layer("AttentionCNN", lambda nn, gate=gate: _model(nn, "AttentionCNN", image_size=8, attention=gate, widths=(3, 4, 5)), N(3, 1, 8, 8),
           label=gate, second=False)
-layer("ResNet", lambda nn: _model("ResNet", depth=8, image_size=8, attention="cbam", width=4), N(2, 3, 8, 8), second=False)
-layer("CCT", lambda nn: _model("CCT", image_size=8, dim=8, depth=1, heads=2), N(2, 3, 8, 8), training=False, second=False)
+layer("ResNet", lambda nn: _model(nn, "ResNet", depth=8, image_size=8, attention="cbam", width=4), N(2, 3, 8, 8), second=False)
+layer("CCT", lambda nn: _model(nn, "CCT", image_size=8, dim=8, depth=1, heads=2), N(2, 3, 8, 8), training=False, second=False)

@@ -8,6 +8,7 @@
     attention(model, images, labels, classes, …)    test images under the model's attention maps
     confusion(matrix, classes, path)                which classes are taken for which
     samples(dataset, path), corruptions(dataset, names, path)    a data set's images, and what corruptions make of one
+    gradient_check(report, path)                    the V curve and the errors of a gradient check
 
 Matplotlib is imported when the first picture is drawn.
 """
@@ -17,8 +18,8 @@ from .query_rows import rows_at
 from .record import Recording, record
 from .attention_rollout import rollout
 
-__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "kinds", "rollout", "rows_at",
-           "saliency", "samples"]
+__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "gradient_check", "kinds", "rollout",
+           "rows_at", "saliency", "samples"]
 
 
 def curves(log, path=None, title="", training="training"):
@@ -55,3 +56,9 @@ def corruptions(dataset, names, path=None, title=""):
     """Draw what corruptions make of a data set's images. See `tinyattn.viz.corruptions_picture.draw`."""
     from .corruptions_picture import draw
     return draw(dataset, names, path, title)
+
+
+def gradient_check(report, path=None, title=""):
+    """Draw what a gradient check found. See `tinyattn.viz.gradient_picture.draw`."""
+    from .gradient_picture import draw
+    return draw(report, path, title)

@@ -31,10 +31,13 @@ MUTATIONS = {
     # what is broken: (class, attribute, replacement, function, inputs, hint)
     "mean without the division": (
         reduce.MeanFunction, "backward", lambda ctx, dy: dy.reshape(1, 1).expand(ctx.shape), lambda x: x.mean(), [(3, 4)],
-        "off by the constant factor 12.*the division by 12 is missing"),
+        r"off by the constant factor 12: a sum where the mean belongs: the division by 12 \(all elements of the input\) is missing"),
     "sum with a division": (
+        reduce.SumFunction, "backward", lambda ctx, dy: (dy * 0.2).reshape(3, 1).expand(ctx.shape), lambda x: x.sum(1), [(3, 5)],
+        r"off by the constant factor 0.2: a mean where the sum belongs: divided by 5 \(axis 1 of the input\) once too often"),
+    "a division by what may be a constant or a count": (
         reduce.SumFunction, "backward", lambda ctx, dy: (dy * 0.25).reshape(3, 1).expand(ctx.shape), lambda x: x.sum(1), [(3, 4)],
-        "off by the constant factor 0.25.*divided by 4 once too often"),
+        r"off by the constant factor 0.25: it may be a constant 4 or 4 \(axis 1 of the input\)"),
     "subtraction without its sign": (
         elementwise.SubFunction, "partials", lambda ctx, dy: ((lambda: dy), (lambda: dy)), lambda a, b: a - b, [(3,), (3,)],
         "input 1 .*the sign is wrong"),
@@ -43,7 +46,7 @@ MUTATIONS = {
         [(3,), (3,)], "input 0 .*off by the constant factor 0.7: a constant of the formula"),
     "one of two uses": (
         elementwise.MulFunction, "partials", lambda ctx, dy, a, b: ((lambda: dy * b), (lambda: dy * 0)), lambda a: a * a, [(3,)],
-        "off by the constant factor 0.5.*one of several uses"),
+        "off by the constant factor 0.5: it may be a constant 2, as from a square"),
     "a product transposed": (
         matmul.MatmulFunction, "backward", lambda ctx, dy: ((dy @ ctx.saved[1].T).T, None),
         lambda a: a @ ta.tensor(np.arange(9.0).reshape(3, 3) ** 0.5), [(3, 3)],
@@ -60,14 +63,20 @@ MUTATIONS = {
         softmax.SoftmaxFunction, "backward", lambda ctx, dy: dy * 0, lambda x: F.softmax(x, 1), [(2, 3)],
         "zero gradient where there should be one"),
     "softmax without its sum": (
-        softmax.SoftmaxFunction, "backward", lambda ctx, dy: ctx.saved[0] * dy, lambda x: F.softmax(x, 1), [(2, 5)], "."),
+        softmax.SoftmaxFunction, "backward", lambda ctx, dy: ctx.saved[0] * dy, lambda x: F.softmax(x, 1), [(2, 5)],
+        "a term with a sum over axis 1 .*a multiple of the output"),
     "log-softmax along the wrong axis": (
         softmax.LogSoftmaxFunction, "backward", lambda ctx, dy: dy - elementwise.exp(ctx.saved[0]) * dy.sum(0, keepdim=True),
         lambda x: F.log_softmax(x, 1), [(3, 3)], "."),
-    "a norm that forgets its mean": (
+    "a norm with a term that has no dy": (
         norm.LayerNormFunction, "backward",
         lambda ctx, dy: (norm.LayerNormGradFunction.apply(dy, *[ctx.saved[i] for i in (0, 2, 3, 1)])[0] + 0.5, None, None),
-        lambda x: F.layer_norm(x, (6,)), [(2, 6)], "off by one constant everywhere"),
+        lambda x: F.layer_norm(x, (6,)), [(2, 6)], "does not make twice this one, as every backward must"),
+    "a norm that forgets the path through its mean": (
+        norm.LayerNormFunction, "backward",
+        lambda ctx, dy: (norm.LayerNormGradFunction.apply(dy, *[ctx.saved[i] for i in (0, 2, 3, 1)])[0]
+                         + ctx.saved[3].reshape(-1, 1) * dy.mean(1, keepdim=True), None, None),
+        lambda x: F.layer_norm(x, (6,)), [(2, 6)], "a term with a sum over axis 1 is missing or wrong: along that axis the error is the same along it"),
     "a flipped filter": (
         conv.Conv2dFunction, "backward",
         lambda ctx, dy: (None, conv.Conv2dWeightGradFunction.apply(dy, ctx.saved[0], w_shape=ctx.shapes[1], **conv._geometry(ctx))[0]
@@ -84,10 +93,11 @@ MUTATIONS = {
     "pooling that forgets its overlaps": (
         pool.MaxPool2dFunction, "backward",
         lambda ctx, dy, _: shape.cast(compare.ne(pool.MaxUnpoolFunction.apply(dy, ctx.saved[0], shape=ctx.shape), 0), dy.dtype),
-        lambda x: F.max_pool2d(x, 2, 1), [(1, 1, 4, 4)], "."),
+        lambda x: F.max_pool2d(x, 2, 1), [(1, 1, 4, 4)],
+        "dy is not multiplied in"),
     "float32 inside": (
-        elementwise.MulFunction, "partials", lambda ctx, dy, a, b: ((lambda: (dy * b).float().double() * 1.0003), (lambda: dy * a)),
-        lambda a: a * 3.0 * ta.tensor(np.array([1.0, 3.0, 0.1])), [(3,)], "close, but not close enough|constant factor"),
+        elementwise.MulFunction, "partials", lambda ctx, dy, a, b: ((lambda: (dy * b).float().double()), (lambda: dy * a)),
+        lambda a: a * 3.0, [(7,)], "every number of this gradient is a float32: something is computed in float32 inside"),
     "a kept NaN": (
         elementwise.MulFunction, "partials", lambda ctx, dy, a, b: ((lambda: dy * b * np.nan), (lambda: dy * a)),
         lambda a: a * 3.0, [(3,)], "not finite"),
