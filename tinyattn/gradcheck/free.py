@@ -148,7 +148,8 @@ def _changed_case(sample, options, shape, before, names):
         return replace(sample, label=label, inputs=tuple(inputs), make=lambda nn: sample.make(Changed(nn, sample.name, options)))
     if shape:
         old = dict(zip(inputs[0].shape, shape)) if len(shape) == len(inputs[0].shape) else {}
-        inputs = [inputs[0].reshaped(shape)] + [_following(spec, old) for spec in inputs[1:]]
+        follow = {} if sample.name.startswith("conv") else old      # a filter is as long as it is, whatever the image
+        inputs = [inputs[0].reshaped(shape)] + [_following(spec, follow) for spec in inputs[1:]]
     inputs = _channels_of_operation(sample.name, options, inputs, before, shape)
     return replace(sample, label=label, inputs=tuple(inputs), call=_with_namespaces(sample, options), called=names)
 
@@ -176,7 +177,7 @@ def _channels_of_operation(name, options, inputs, before, shape):
     x = x.reshaped([*x.shape[:channels], c, *x.shape[channels + 1:]])
     if name.startswith("conv") and len(inputs) > 1:
         w, transposed = inputs[1], name.startswith("conv_transpose")
-        out = _up(w.shape[0] if not transposed else w.shape[1] * groups, groups)
+        out = _up(w.shape[1] * before.get("groups", 1) if transposed else w.shape[0], groups)
         w = w.reshaped((c, out // groups, *w.shape[2:]) if transposed else (out, c // groups, *w.shape[2:]))
         return [x, w, *[b.reshaped((out,)) for b in inputs[2:]]]
     if name == "group_norm":
@@ -222,7 +223,9 @@ def model_case(name, options, shape):
                 raise NotTaken(f"{name} takes no {option!r}: {hint}{' ' * bool(hint)}it takes {', '.join(parameters)}")
         size = options.get("image_size", 8)
         shape = shape or (3, options.get("in_channels", 1), size, size)
-        return LayerCase(name, label, lambda nn: ta.models.create(name, **{"image_size": size, **options}), (N(*shape),), second=False)
+        made = LayerCase(name, label, lambda nn: ta.models.create(name, **{"image_size": size, **options}), (N(*shape),), second=False)
+        made.module()                                                # a mistake in the options shows here
+        return made
     if set(options) - {"channels"}:
         raise NotTaken(f"{name} takes no {min(set(options) - {'channels'})!r}: it takes channels (its class takes more: tinyattn gradcheck --list)")
     shape = shape or (2, options.get("channels", 6), 4, 5)
