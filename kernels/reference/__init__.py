@@ -17,6 +17,7 @@ from .loss import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403
 from .additive import *  # noqa: F401,F403
+from .weighted_sum import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403

@@ -41,6 +41,7 @@ TWINS = {
     "attention_gate CBAM": _cbam,
     "attention_gate CBAM of 17 channels": _cbam,
     "additive_scores": lambda t, f, q, k, v: torch.tanh(q[:, :, None] + k[:, None]) @ v,
+    "weighted_sum": lambda t, f, w, *xs: sum((c[(...,) + (None,) * (xs[0].ndim - c.ndim)] if w.ndim == 2 else c) * x for c, x in zip(w.unbind(-1), xs)),
     "pool_pixels": lambda t, f, x: [x.mean((2, 3)), x.flatten(2).max(2)[0]],
     "pool_pixels mean alone": lambda t, f, x: x.mean((2, 3)),
     "pool_channels": _pool_channels,

@@ -20,6 +20,7 @@ from ..ops.random import dropout, dropout1d, dropout2d
 from ..ops.sample import affine_grid, grid_sample
 from ..ops.softmax import log_softmax, softmax
 from ..ops.unfold import fold, unfold
+from ..ops.weighted_sum import weighted_sum
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "additive_scores", "affine_grid",
            "apply_gates", "attention_gate", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
@@ -29,7 +30,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
            "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
            "pool_channels", "pool_pixels", "prelu", "relu", "relu6", "scaled_dot_product_attention", "selu", "sigmoid",
-           "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "unfold"]
+           "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "unfold", "weighted_sum"]
 
 
 def __getattr__(name):

@@ -3,14 +3,18 @@
     gates          a feature map in, the same shape out
         which channels      SqueezeExcitation, EfficientChannelAttention
         which places        SpatialAttention
-        both                CBAM, BAM, CoordinateAttention, TripletAttention, SimAM
+        both                CBAM, BAM, CoordinateAttention, TripletAttention, SimAM, MultiScaleChannelAttention
         which window        SelectiveKernel
         from everywhere     GlobalContext, NonLocal2d, DotProductNonLocal2d, SelfAttention2d, RelativeSelfAttention2d, BottleneckTransformer
     tokens         tokens in, tokens out
         from one another    MultiheadAttention
         from another source MultiheadAttention, AdditiveAttention, QueryDecoder of QueryDecoderBlock
         where they stand    SinePositions1d, SinePositions2d, LearnedPositions1d, LearnedPositions2d
-    many to one    AttentionPool
+    many to one    several maps, or all of one, made into one
+        a map to a vector   AttentionPool, GlobalQueryPool, and GlobalQueryAttention for several maps
+        maps to a map       WeightedFusion, LevelGate, AttentionalFeatureFusion, IterativeFeatureFusion
+        a neck              FeaturePyramid
+        where to look       SpatialTransformer
 
 Every one keeps its weights on request (`Weighing`). `create(name, channels, size)` makes the gate that ``attention="name"`` plugs
 into a model.
@@ -25,12 +29,16 @@ from .bottleneck import BottleneckTransformer
 from .cbam import CBAM
 from .coordinate import CoordinateAttention
 from .eca import EfficientChannelAttention
+from .feature_fusion import AttentionalFeatureFusion, IterativeFeatureFusion, MultiScaleChannelAttention
 from .gate import Gate
 from .global_context import GlobalContext
+from .global_query import GlobalQueryAttention, GlobalQueryPool
+from .level_gate import LevelGate
 from .multihead import MultiheadAttention
 from .non_local import DotProductNonLocal2d, NonLocal2d
 from .pooling import AttentionPool
 from .positions import LearnedPositions1d, LearnedPositions2d, SinePositions1d, SinePositions2d
+from .pyramid import FeaturePyramid
 from .queries import QueryDecoder, QueryDecoderBlock
 from .relative import RelativeSelfAttention2d
 from .se import SqueezeExcitation
@@ -38,8 +46,10 @@ from .selective_kernel import SelectiveKernel
 from .self_attention import SelfAttention2d
 from .simam import SimAM
 from .spatial import SpatialAttention
+from .spatial_transformer import SpatialTransformer
 from .triplet import TripletAttention
 from .weighing import Weighing
+from .weighted_fusion import WeightedFusion
 
 GATES = {
     "none": None,
@@ -85,7 +95,10 @@ def create(name, channels, size=16):
     return gate(channels, (height, width)) if gate.sized else gate(channels)
 
 
-__all__ = ["AdditiveAttention", "AttentionPool", "BAM", "BottleneckTransformer", "CBAM", "CoordinateAttention", "DotProductNonLocal2d",
-           "EfficientChannelAttention", "GATES", "Gate", "GlobalContext", "LearnedPositions1d", "LearnedPositions2d", "MultiheadAttention",
-           "NonLocal2d", "QueryDecoder", "QueryDecoderBlock", "RelativeSelfAttention2d", "SelectiveKernel", "SelfAttention2d", "SimAM",
-           "SinePositions1d", "SinePositions2d", "SpatialAttention", "SqueezeExcitation", "TripletAttention", "Weighing", "check_name", "create"]
+__all__ = ["AdditiveAttention", "AttentionPool", "AttentionalFeatureFusion", "BAM", "BottleneckTransformer", "CBAM",
+           "CoordinateAttention", "DotProductNonLocal2d", "EfficientChannelAttention", "FeaturePyramid", "GATES", "Gate",
+           "GlobalContext", "GlobalQueryAttention", "GlobalQueryPool", "IterativeFeatureFusion", "LearnedPositions1d",
+           "LearnedPositions2d", "LevelGate", "MultiScaleChannelAttention", "MultiheadAttention", "NonLocal2d", "QueryDecoder",
+           "QueryDecoderBlock", "RelativeSelfAttention2d", "SelectiveKernel", "SelfAttention2d", "SimAM", "SinePositions1d",
+           "SinePositions2d", "SpatialAttention", "SpatialTransformer", "SqueezeExcitation", "TripletAttention", "Weighing",
+           "WeightedFusion", "check_name", "create"]
