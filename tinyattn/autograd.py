@@ -18,7 +18,7 @@ import numpy as np
 
 from . import kernels
 from .grad_mode import (calling_line, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad,  # noqa: F401
-                        set_grad_enabled)
+                        set_grad_enabled, watching)
 from .sweep import sweep
 from .tensor import Tensor
 
@@ -97,6 +97,8 @@ class Function:
                     x.requires_grad, x.grad_fn, x._output_index = True, ctx, i
         else:
             ctx._saved = ()
+        if mode.watcher is not None:
+            mode.watcher.called(ctx, inputs, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 
     def forward(ctx, *arrays, **attributes):

@@ -1,4 +1,4 @@
-"""Whether operations are recorded, and whether every result is checked for NaN and Inf: switches of each thread."""
+"""Whether operations are recorded, whether every result is checked for NaN and Inf, and who watches: switches of each thread."""
 import contextlib
 import linecache
 import sys
@@ -9,6 +9,7 @@ class _Mode(threading.local):
     recording = True    # is the tape running?
     anomaly = False     # is every result checked?
     node = None         # the recorded operation whose backward is running, under anomaly
+    watcher = None      # who is told of every operation and every layer that runs (see `watching`)
 
 
 mode = _Mode()
@@ -86,6 +87,21 @@ class detect_anomaly(_Inside):
     """
 
     name = "anomaly"
+
+
+@contextlib.contextmanager
+def watching(watcher):
+    """``with watching(watcher): model(x)`` tells `watcher` what runs inside, of this thread.
+
+    It has three methods: ``enter(module)`` and ``leave(module)`` around every call of a layer, and ``called(ctx, inputs, outputs)``
+    after every operation: its node, and its Tensors (inputs may be None). A layer that is watched in this way still runs fused;
+    one with hooks does not. The tape alone would not do: it holds only what a gradient passes through.
+    """
+    before, mode.watcher = mode.watcher, watcher
+    try:
+        yield watcher
+    finally:
+        mode.watcher = before
 
 
 _PACKAGE = __name__.rpartition(".")[0]

@@ -7,6 +7,7 @@ import contextlib
 
 import numpy as np
 
+from ..grad_mode import mode
 from ..nearest import did_you_mean
 from ..tensor import FLOATS, HookHandle, Tensor, check_device, checked_dtype
 from .parameter import Parameter
@@ -246,6 +247,9 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward method: write def forward(self, x): …")
 
     def __call__(self, *inputs, **options):
+        watcher = mode.watcher
+        if watcher is not None:
+            watcher.enter(self)
         for hook in list(self._forward_pre_hooks.values()):
             changed = hook(self, inputs)
             if changed is not None:
@@ -255,6 +259,8 @@ class Module:
             changed = hook(self, inputs, output)
             if changed is not None:
                 output = changed
+        if watcher is not None:
+            watcher.leave(self)
         return output
 
     def register_forward_hook(self, hook):
