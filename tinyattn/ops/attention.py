@@ -16,7 +16,8 @@ from .axes import unbind
 from .compare import where
 from .elementwise import exp
 from .random import dropout
-from .shape import broadcast_shape, stack, unbroadcast
+from .reduce import amax
+from .shape import broadcast_shape, cast, stack, unbroadcast
 
 
 class AttentionFunction(Function):
@@ -85,7 +86,7 @@ def attention_weights(q, k, mask, causal, scale):
     if causal:
         unseen = np.triu(np.ones(s.shape[-2:], bool), 1)
         s = where(Tensor(unseen), -math.inf, s)
-    m = Tensor(np.max(s.data, axis=-1, keepdims=True))
+    m = amax(s.detach(), -1, keepdim=True)
     m = where(m == -math.inf, 0, m)
     e = exp(s - m)
     total = e.sum(-1, keepdim=True)
@@ -104,7 +105,7 @@ def _written_out(do, q, k, v, mask, causal, scale):
 def _additive_mask(mask, shape, dtype):
     """A boolean mask (True: may be seen) as 0 and −∞; a float mask as it is; at least 4-D, broadcastable to `shape`."""
     if mask.dtype == bool:
-        mask = Tensor(np.where(mask.data, 0, -np.inf).astype(dtype))
+        mask = cast(where(mask, 0.0, -math.inf), dtype)
     if broadcast_shape("scaled_dot_product_attention: attn_mask", mask.shape, shape) != shape:
         raise ValueError(f"scaled_dot_product_attention: attn_mask has shape {mask.shape}, which does not broadcast to the "
                          f"weights' shape {shape}")
