@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("commands.train", "train a model, or resume a run"),
     "eval": ("commands.evaluate", "test a trained model: accuracy, per class, confusion matrix"),
     "predict": ("commands.predict", "classify your own images"),
+    "export": ("commands.export", "write a trained model as ONNX, for other programs"),
     "summary": ("commands.summary", "layers, shapes, parameters and multiply-adds of a model"),
     "list": ("commands.names", "the models, attentions, data sets and recipes there are"),
     "data": ("commands.data", "where the data sets are; download one, look at one"),
@@ -147,11 +148,12 @@ def _show_warning(message, category, filename, line, file=None, text=None):
 def _explain(error):
     """Print a mistake as one message and return its exit code; anything else is a fault of ours: raise it again."""
     from .data import DataNotFound
+    from .export import ExportError
     from .training import CheckpointError, Diverged, Interrupted, OptionError, SaveError
     if isinstance(error, Interrupted):
         print(f"tinyattn: {error}", file=sys.stderr)
         return 128 + error.signal
-    if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, FileExistsError,
+    if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, ExportError, FileExistsError,
                           BlockingIOError)):
         print(f"tinyattn: error: {error}", file=sys.stderr)
         return 2
