@@ -55,6 +55,7 @@ CASES = {
     "a token before all": (lambda: Of(lambda m, x: ta.cat([m.token.weight.reshape(1, 1, 3).expand(x.shape[0], 1, 3), x], 1),
                                       token=nn.Linear(3, 1)), (2, 4, 3)),
     "images beside images": (lambda: Of(lambda m, x: (x @ x.T).softmax(1) @ x), (3, 4)),
+    "not": (lambda: Of(lambda m, x: ta.where(~(x > 0), x * 2, x)), (2, 3)),
     "changed in place": (lambda: Of(lambda m, x: nn.ReLU(inplace=True)(x * 2) - 1), (2, 3)),
     "added in place": (lambda: Of(lambda m, x: _added(x)), (2, 3)),
     "several outputs": (lambda: Of(lambda m, x: (x, x + 1, x.max(1).indices)), (2, 3)),

@@ -12,9 +12,10 @@ from tinyattn.export import ExportError
 
 NOT_TRANSLATED = {
     **{name: "has no ONNX translation yet; the layers that use it: (the model itself)"
-       for name in ("grid_sample", "cross_entropy", "dropout", "dropout1d", "dropout2d", "rnn", "gru", "lstm")},
+       for name in ("grid_sample", "affine_grid and grid_sample", "cross_entropy", "dropout", "dropout1d", "dropout2d", "rnn", "gru", "lstm")},
+    **{f"cross_entropy {reduction}, probabilities": None for reduction in ("mean", "sum", "none")},      # made of ordinary operations
     "setitem": "assign", "nll_loss": "outside the recorded operations", "zero_outside": "outside the recorded operations",
-    "last_state": "outside the recorded operations", "embedding by frequency": "outside the recorded operations",
+    "last_state 3×9×2 9": "outside the recorded operations", "embedding by frequency": "outside the recorded operations",
     **{f"getitem {label}": "outside the recorded operations"
        for label in ("integers, some twice", "integers in the middle", "integers apart, broadcast", "two axes of integers", "booleans",
                      "a number, integers, booleans", "a mask of the last two axes")},
@@ -31,7 +32,7 @@ def refusal(name):
     return NOT_TRANSLATED.get(name, NOT_TRANSLATED.get(SAMPLES[name].name))
 
 
-IN_MODELS = {"add_relu", "self_attention", "attention_pool", "batch_norm", "batch_norm_pool", "conv2d_input_grad"}
+IN_MODELS = {"add_relu", "self_attention", "attention_pool", "batch_norm_pool", "logical_not"}
 """Operations without a sample of their own: layers and models use them (test_models.py, test_layers.py)."""
 
 

@@ -60,3 +60,11 @@ def attention_pool(graph, call):
     scores = graph.add("Add", graph.add("MatMul", x, graph.transpose(w, 1, 0)), b)                          # (N, T, 1)
     weights = graph.transpose(graph.add("Softmax", scores, axis=1), 0, 2, 1)                                # (N, 1, T)
     return graph.squeeze(graph.add("MatMul", weights, x), 1)
+
+
+@writes("additive_scores")
+def additive_scores(graph, call):
+    """Σ_d v_d tanh(q_td + k_sd), the (N, T, S, D) numbers in full"""
+    q, k, v = call.inputs                                                                                   # (N, T, D), (N, S, D), (D,)
+    hidden = graph.add("Tanh", graph.add("Add", graph.unsqueeze(q, 2), graph.unsqueeze(k, 1)))
+    return graph.add("MatMul", hidden, v)                                                                   # (N, T, S)

@@ -14,7 +14,7 @@ def conv2d(graph, call):
     return graph.add("Conv", *call.inputs, **_geometry(call))
 
 
-@writes("conv_transpose2d", "conv2d_input_grad")
+@writes("conv_transpose2d")
 def conv_transpose2d(graph, call):
     """ConvTranspose; what its size exceeds the smallest possible by is its output_padding."""
     sizes, lengths = fixed(call.shapes[0][2:], "the size of an image"), call["x_shape"][2:]
