@@ -21,6 +21,13 @@ class Of(nn.Module):
         return self.function(self.first(x))
 
 
+class Choosing(nn.Module):
+    """What happens depends on the numbers."""
+
+    def forward(self, x):
+        return x * 2 if x.sum().item() > 0 else x + 2
+
+
 def model(function):
     return nn.Sequential(nn.ReLU(), Of(function))
 
@@ -48,8 +55,7 @@ CASES = {
                               "add in layer 1 is given an array of shape (3,) that was computed from the images outside the recorded operations"),
     "a number through item": (lambda: model(lambda x: x * x.sum().item()), {}, "mul in layer 1 is given an array of shape ()"),
     "an option from the images": (lambda: model(lambda x: x.clamp(0, abs(x.sum().item()))), {}, "clamp in layer 1 is called with hi = "),
-    "a choice": (lambda: model(lambda x: x * 2 if x.sum().item() > 0 else x + 2), {"x": ta.ones(1, 3) * 100},
-                 "the model does one thing for some images and another for others, from "),
+    "a choice": (lambda: Choosing(), {"x": ta.ones(1, 3) * 100}, "the model does one thing for some images and another for others, from "),
     "a mask changed in place": (lambda: model(_in_place), {}, "a tensor of shape (2, 3) is changed in place in layer 1"),
     "assignment to a part": (lambda: model(lambda x: _assigned(x)), {}, "use ta.cat or ta.where"),
     "no Tensor comes out": (lambda: model(lambda x: x.detach().numpy()), {}, "the model gave back ndarray, expected a Tensor"),
