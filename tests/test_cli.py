@@ -123,7 +123,8 @@ def test_list_and_data(capsys, tmp_path):
     out = capsys.readouterr().out
     from tinyattn.data.corruptions import CORRUPTIONS
     from tinyattn.training import config
-    for name in (*config.DATA, *config.MODELS, *config.ATTENTION, *config.OPTIMIZERS, *config.SCHEDULES,
+    assert f"\n  {', '.join(config.ATTENTION)[:80]}" in out
+    for name in (*config.DATA, *config.MODELS, *config.OPTIMIZERS, *config.SCHEDULES,
                  *config.AUGMENTATIONS, *config.TEST_AUGMENTATIONS, *config.RECIPES, *CORRUPTIONS):
         assert f"\n  {name} " in out, name
     assert main(["list", "data"]) == 0 and "resnet8" not in capsys.readouterr().out
@@ -150,7 +151,7 @@ def test_help_for_every_command(capsys):
     (["train", "--epoch", "3"], "did you mean --epochs?"),
     (["train", "--epochs", "three"], "--epochs"),
     (["train", "--data", "minst"], "did you mean mnist?"),
-    (["train", "--attention", "sbam"], "did you mean cbam?"),
+    (["train", "--attention", "cbm"], "did you mean cbam?"),
     (["train", "--recipe", "mnist9"], "did you mean mnist99?"),
     (["train", "--recipe", "mnist99", "--attention", "cbma"], "did you mean cbam?"),
     (["eval", "x", "--test-augment", "flop"], "did you mean flip?"),

@@ -1,5 +1,7 @@
 """What there is to choose from: recipes, models, attentions, data sets, optimizers, schedules, augmentations, corruptions."""
 from ..data.corruptions import CORRUPTIONS
+import textwrap
+
 from ..training.recipes import RECIPES
 
 _WORDS = {
@@ -74,7 +76,10 @@ _WORDS = {
 def add_arguments(parser):
     """The options of `tinyattn list`."""
     parser.add_argument("kind", nargs="?", metavar="KIND",
-                        help="only one kind: recipes, models, attention, data, optimizer, schedule, augmentation, test-augmentation, corruptions")
+                        help="only one kind: recipes, models, attention, data, optimizer, schedule, augmentation, test-augmentation; "
+                             "attention with formulas, sizes and papers")
+    parser.add_argument("--channels", type=int, metavar="C", help="of the map that each gate is counted for (default: 64)")
+    parser.add_argument("--size", type=int, metavar="S", help="its height and width (default: 16)")
 
 
 def run(args):
@@ -82,8 +87,19 @@ def run(args):
     from ..training.config import check_name
     kinds = {title.split()[0]: title for title in _WORDS}
     chosen = list(_WORDS) if args.kind is None else [kinds[check_name("list:", args.kind, list(kinds))]]
+    if args.kind == "attention":
+        from .gate_table import table
+        print(table(64 if args.channels is None else args.channels, 16 if args.size is None else args.size, _WORDS[chosen[0]]))
+        return 0
+    if args.channels is not None or args.size is not None:
+        from ..cli import Mistake
+        raise Mistake("--channels and --size are of the gates' table: tinyattn list attention --channels 64 --size 16")
     for number, title in enumerate(chosen):
         print(("\n" if number else "") + title)
+        if title.startswith("attention"):  # many, and their table says more
+            print(textwrap.fill(", ".join(_WORDS[title]), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
+            print("  what each computes and costs: tinyattn list attention")
+            continue
         for name, words in _WORDS[title].items():
             print(f"  {name:<14} {words}")
     return 0

@@ -10,7 +10,8 @@ class CBAM(Gate):
     """y = x · g · s,   g = σ(MLP(mean_pixels x) + MLP(max_pixels x)),   s = σ(conv₇ₓ₇[mean_channels(x·g); max_channels(x·g)]).
 
     x (N, C, H, W), g (N, C), s (N, H, W). One MLP without biases serves both poolings: MLP(v) = W₂ max(W₁ v, 0).
-    Parameters: 2 C² / r + 98. Place it at the end of a block, before the residual is added; it has no residual of its own.
+    W₁ (h, C) with h = max(4, C / r). Recorded: "channel" g and "pixel" s. Parameters: 2Ch + 98. Place it at the end of a block, before
+    the residual is added; it has no residual of its own.
     """
 
     def __init__(self, channels, reduction=16, kernel_size=7):

@@ -15,7 +15,8 @@ def adaptive_kernel_size(channels, gamma=2, beta=1):
 class EfficientChannelAttention(Gate):
     """y = x · g,   g = σ(conv1d_k(mean_pixels(x))), the convolution running along the channels.
 
-    x (N, C, H, W), g (N, C). Parameters: k, an odd number that grows with log₂ C.
+    x (N, C, H, W), g (N, C). Recorded: "channel" g. Parameters: k, an odd number that grows with log₂ C. Place it at the end of a
+    block, before the residual is added.
     """
 
     def __init__(self, channels, kernel_size=None):

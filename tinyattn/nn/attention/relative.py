@@ -53,9 +53,9 @@ def attend_with_distances(gate, qkv, size):
     n, heads, p, d = q.shape
     h, w = size
     grid = q.reshape(n, heads, h, w, d)
-    by_row = grid.transpose(2, 3).reshape(n, heads, w, h, 1, d) @ _spread(gate.rows, h)         # (N, heads, W, H, 1, H)
-    by_column = grid.unsqueeze(4) @ _spread(gate.columns, w)                                    # (N, heads, H, W, 1, W)
-    q = ops.shape.cat([q, by_row.squeeze(4).transpose(2, 3).reshape(n, heads, p, h), by_column.reshape(n, heads, p, w)], 3)
+    by_row = _products(grid.permute(2, 0, 1, 3, 4), gate.rows).permute(1, 2, 0, 3, 4)           # (N, heads, H, W, H)
+    by_column = _products(grid.permute(3, 0, 1, 2, 4), gate.columns).permute(1, 2, 3, 0, 4)     # (N, heads, H, W, W)
+    q = ops.shape.cat([q, by_row.reshape(n, heads, p, h), by_column.reshape(n, heads, p, w)], 3)
     where = np.concatenate([np.repeat(np.eye(h), w, 0), np.tile(np.eye(w), (h, 1))], 1)         # (P, H + W): row and column of each place
     k = ops.shape.cat([k, Tensor(where.astype(k.dtype)).expand(n, heads, p, h + w)], 3)
     if gate.record_attention:
@@ -64,12 +64,13 @@ def attend_with_distances(gate, qkv, size):
     return o.transpose(1, 2).reshape(n, p, heads * d)
 
 
-def _spread(table, length):
-    """The vectors r_{y − i} of a table (2L − 1, d) for places i and y of `length`: (length, d, length)."""
-    farthest = len(table) // 2
+def _products(queries, table):
+    """q_i·r_{y − i} of queries (L, …, d), place i first, with the vectors of a table (2M − 1, d), for every place y: (L, …, L)."""
+    length, farthest = len(queries), len(table) // 2
     apart = np.arange(length) - np.arange(length)[:, None]              # y − i
-    picked = table[Tensor(np.clip(apart, -farthest, farthest) + farthest)]
-    return picked.transpose(1, 2)
+    vectors = table[Tensor(np.clip(apart, -farthest, farthest) + farthest)]                     # (L, L, d)
+    rows = queries.reshape(length, -1, queries.shape[-1])               # (L, all others, d)
+    return (rows @ vectors.transpose(1, 2)).reshape(*queries.shape[:-1], length)
 
 
 def distance_multiply_adds(shape, channels, heads):

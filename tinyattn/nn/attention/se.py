@@ -7,8 +7,8 @@ from .gate import Gate, hidden_channels, unwatched
 class SqueezeExcitation(Gate):
     """y = x · g,   g = σ(W₂ max(W₁ mean_pixels(x) + b₁, 0) + b₂).
 
-    x (N, C, H, W), g (N, C). Parameters: 2 C² / r and the biases. Place it at the end of a block, before the residual
-    is added.
+    x (N, C, H, W), g (N, C), W₁ (h, C) with h = max(4, C / r). Recorded: "channel" g. Parameters: 2Ch + h + C, so 2 C² / r and the
+    biases. Place it at the end of a block, before the residual is added.
     """
 
     def __init__(self, channels, reduction=16):
