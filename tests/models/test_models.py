@@ -6,8 +6,8 @@ import pytest
 
 import tinyattn as ta
 import tinyattn.nn.functional as F
-from tinyattn import kernels, nn
-from tinyattn.models import HAS_GATES, MODELS, create
+from tinyattn import kernels, nn, viz
+from tinyattn.models import HAS_GATES, MODELS, AttentionCNN, LevelCNN, create
 from tinyattn.models.resnet import Block
 from tinyattn.nn import attention
 
@@ -74,6 +74,46 @@ def test_parameters_counted_by_hand():
     gates = sum(2 * c * max(4, c // 16) + 98 for c in (16, 32, 64))
     assert count(create("attention_cnn", attention="cbam")) == main + gates
     assert count(create("attention_cnn", attention="eca")) == main + 3 + 3 + 3
+    reads = sum(2 * c + c * 64 + 64 for c in (16, 32, 64))                   # a norm and a linear layer for each level
+    levels = conv(1, 16) + conv(16, 16) + conv(16, 32) + conv(32, 32) + conv(32, 64) + conv(64, 64) + reads + 650
+    assert count(create("level_cnn")) == levels + 65
+    assert count(LevelCNN(levels="uniform")) == levels
+
+
+def test_levels_are_weighed_for_each_image():
+    """At first all levels count alike; a large score of one level gives it the answer; what is recorded are the shares."""
+    net = LevelCNN(1, 7, 20, widths=(4, 6, 8)).eval()
+    x, uniform = images(3, 1, 20, 20), LevelCNN(1, 7, 20, widths=(4, 6, 8), levels="uniform").eval()
+    uniform.load_state_dict({key: value for key, value in net.state_dict().items() if not key.startswith("mix.")})
+    np.testing.assert_allclose(net(x).data, uniform(x).data, rtol=1e-5, atol=1e-6)
+    for key, p in net.named_parameters():
+        p.data[...] += images(*p.shape, seed=len(key)).data
+    with viz.record(net) as recording:
+        scores = net(x).data
+    ((name, shares),) = recording.of_kind("levels")
+    assert name == "mix" and shares.shape == (3, 3) and "pool" not in recording.maps["mix"]
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
+    assert np.abs(shares[0] - shares[1]).max() > 1e-3
+    single, h = [], x
+    for stage, read in zip(net.stages, net.reads):                           # what each level alone would answer
+        h = stage(h)
+        single.append(net.head(read(h)).data)
+    np.testing.assert_allclose(scores, np.einsum("nl,lnk->nk", shares, single), rtol=1e-3, atol=1e-3)
+    for call, message in [(lambda: LevelCNN(levels="mean"), "levels is 'mean', expected 'learned' or 'uniform'"),
+                          (lambda: LevelCNN(image_size=3), "images of 3 pixels are too small"),
+                          (lambda: LevelCNN(widths=(8,)), "must name as many stages"),
+                          (lambda: AttentionCNN(pool="max"), "pool is 'max', expected 'attention' or 'mean'")]:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_mean_pooling_is_attention_pooling_before_it_has_learned():
+    ours = AttentionCNN(1, 5, 16, "none")
+    mean = AttentionCNN(1, 5, 16, "none", pool="mean")
+    mean.load_state_dict({key: value for key, value in ours.state_dict().items() if not key.startswith("pool.")})
+    x = images(3, 1, 16, 16)
+    np.testing.assert_allclose(ours.eval()(x).data, mean.eval()(x).data, rtol=1e-5, atol=1e-6)
+    assert count(mean) == count(ours) - 65
 
 
 def test_what_is_fixed_and_how_it_begins():

@@ -9,6 +9,7 @@ _WORDS = {
     "models (--model)": {
         "attention_cnn": "convolution stages, each with an attention gate, and attention pooling at the end",
         "lenet": "the classic: two convolutions, three linear layers",
+        "level_cnn": "the answer read from three feature levels, weighed by attention for each image",
         "resnet8": "residual network of 8 layers, for CIFAR",
         "resnet20": "residual network of 20 layers, for CIFAR",
         "whitened_vgg4": "a fixed layer that whitens patches, two convolutions: a small image's first epoch is enough",

@@ -2,6 +2,7 @@
 
     lenet          two convolutions, three linear layers: where it all began
     attention_cnn  convolution stages with a pluggable gate, then attention pooling
+    level_cnn      the answer read from every stage; the levels are weighed by attention
     resnet8/20     residual networks for 32×32 images, with a pluggable gate
     whitened_vgg   convolutions behind a fixed layer that whitens patches, 4 or 8 layers: made to be trained quickly
     cct            convolutions make tokens, self-attention blocks mix them, attention pooling sums them up
@@ -13,12 +14,14 @@ from ..ops.arguments import whole
 from .attention_cnn import AttentionCNN
 from .cct import CCT
 from .lenet import LeNet
+from .level_cnn import LevelCNN
 from .resnet import ResNet
 from .whitened_vgg import WhitenedVGG
 
 MODELS = {
     "lenet": lambda **options: LeNet(**options),
     "attention_cnn": lambda **options: AttentionCNN(**options),
+    "level_cnn": lambda **options: LevelCNN(**options),
     "resnet8": lambda **options: ResNet(depth=8, **options),
     "resnet20": lambda **options: ResNet(depth=20, **options),
     "whitened_vgg4": lambda **options: WhitenedVGG(widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, **options),
@@ -27,7 +30,7 @@ MODELS = {
 }
 """Name → maker of every model."""
 
-HAS_GATES = ("attention_cnn", "resnet8", "resnet20", "whitened_vgg4", "whitened_vgg8")
+HAS_GATES = ("attention_cnn", "level_cnn", "resnet8", "resnet20", "whitened_vgg4", "whitened_vgg8")
 """Models into which ``attention="…"`` plugs a gate."""
 
 
@@ -52,4 +55,4 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
     return MODELS[name](**options)
 
 
-__all__ = ["AttentionCNN", "CCT", "HAS_GATES", "LeNet", "MODELS", "ResNet", "WhitenedVGG", "create"]
+__all__ = ["AttentionCNN", "CCT", "HAS_GATES", "LeNet", "LevelCNN", "MODELS", "ResNet", "WhitenedVGG", "create"]

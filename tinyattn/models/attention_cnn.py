@@ -29,20 +29,27 @@ class AttentionCNN(nn.Module):
     """Three stages of 3×3 convolutions (16, 32, and twice 64 channels), each with a gate; attention pooling; a linear layer.
 
     Images (N, in_channels, image_size, image_size) → scores (N, num_classes). `attention` names the gate
-    (`nn.attention.GATES`). The last stage keeps its resolution, so that attention pooling has places to choose from.
+    (`nn.attention.GATES`). The last stage keeps its resolution, so that attention pooling has places to choose from;
+    `pool="mean"` puts global average pooling in its place, for comparison.
     """
 
-    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64), depths=(1, 1, 2)):
+    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64), depths=(1, 1, 2),
+                 pool="attention"):
         super().__init__()
         if image_size < 4:
             raise ValueError(f"AttentionCNN: images of {image_size} pixels are too small; it needs at least 4")
         if not widths or len(widths) != len(depths):
             raise ValueError(f"AttentionCNN: widths and depths must name as many stages, at least one, got {widths} and {depths}")
+        if pool not in ("attention", "mean"):
+            raise ValueError(f"AttentionCNN: pool is {pool!r}, expected 'attention' or 'mean'")
         self.stages, size, channels, last = nn.Sequential(), image_size, in_channels, len(widths) - 1
         for i, (width, depth) in enumerate(zip(widths, depths)):
             self.stages.append(Stage(channels, width, depth, attention, size, pool=i < last and size > 1))
             channels, size = width, max(1, size // 2)
-        self.pool = nn.attention.AttentionPool(channels)
+        if pool == "attention":
+            self.pool = nn.attention.AttentionPool(channels)
+        else:
+            self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.norm = nn.BatchNorm1d(channels)
         self.head = nn.Linear(channels, num_classes)
 
