@@ -63,6 +63,11 @@ class AdditiveAttention(Weighing):
         if mask.shape != key.shape[:2]:
             raise ValueError(f"{caller}: key_padding_mask has shape {mask.shape}, expected {key.shape[:2]}: one for each key")
 
+    def own_multiply_adds(self, inputs, output):
+        """vᵀ tanh(…) of every pair, and the contexts."""
+        pairs = output.numel() // output.shape[-1] * inputs[1].shape[1]
+        return pairs * (self.weight.shape[0] + output.shape[-1])
+
     def extra_repr(self):
         return f"{self.query_dim}, key_dim={self.key_dim}, hidden_dim={self.weight.shape[0]}"
 

@@ -61,6 +61,10 @@ class GlobalQueryPool(Weighing):
         self.keep(pool=shares.reshape(n, h, w))
         return (shares.unsqueeze(1) @ tokens).squeeze(1)                               # (N, C)
 
+    def own_multiply_adds(self, inputs, output):
+        """The scores, and the weighted sum."""
+        return 2 * inputs[0].numel()
+
     def extra_repr(self):
         return f"{self.channels}, query_dim={self.query_dim}, compatibility={self.compatibility!r}"
 
