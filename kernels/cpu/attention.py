@@ -27,7 +27,7 @@ from .jit import part
 from .launch import launch, unpack
 from .mathfun import exp_falling_, log_
 from .shuffle import transpose
-from .simd import REGISTERS, copy_run, multiply_add, tile_load, tile_store, tile_zero, vector_lanes
+from .simd import REGISTERS, copy_run, multiply_add, rows_apart, tile_load, tile_store, tile_zero, vector_lanes
 
 __all__ = ["attention_forward", "attention_backward", "self_attention_forward", "self_attention_backward"]
 
@@ -85,7 +85,7 @@ def _unpack(packed, rows, columns, scale, width, x, at, step):
 def _multiply(a, a_at, row_step, depth_step, b, b_at, b_step, rows, depth, columns, first, c, at, c_step):
     """c[at + i·c_step + j] += Σ_l a[i·row_step + l·depth_step] · b[l·b_step + j]; with `first`, c is begun, not read."""
     lanes = vector_lanes(c)
-    wide = VECTORS * lanes
+    wide, steps = VECTORS * lanes, rows_apart(row_step, ROWS)
     for i in range(0, rows, ROWS):
         here, left = at + i * c_step, a_at + i * row_step
         for j in range(0, columns - wide + 1, wide):
@@ -93,14 +93,14 @@ def _multiply(a, a_at, row_step, depth_step, b, b_at, b_step, rows, depth, colum
             if not first:
                 tile = tile_load(c, here + j, c_step, ROWS, VECTORS)
             for l in range(depth):
-                tile = multiply_add(tile, a, left + l * depth_step, row_step, b, b_at + l * b_step + j, lanes)
+                tile = multiply_add(tile, a, left + l * depth_step, steps, b, b_at + l * b_step + j, lanes)
             tile_store(tile, c, here + j, c_step, ROWS, wide)
         for j in range(columns // wide * wide, columns, lanes):
             narrow = tile_zero(c, ROWS, 1)
             if not first:
                 narrow = tile_load(c, here + j, c_step, ROWS, 1)
             for l in range(depth):
-                narrow = multiply_add(narrow, a, left + l * depth_step, row_step, b, b_at + l * b_step + j, lanes)
+                narrow = multiply_add(narrow, a, left + l * depth_step, steps, b, b_at + l * b_step + j, lanes)
             tile_store(narrow, c, here + j, c_step, ROWS, lanes)
 
 

@@ -8,6 +8,7 @@ keeps a block of results in vector registers and uses every loaded number severa
     tile = tile_zero(like, ROWS, VECTORS)                      all zeros
     tile = tile_load(b, at, step, ROWS, VECTORS)               tile[m, v] = vector at b[at + m·step + v·lanes]
     tile = multiply_add(tile, a, at, step, b, bat, bstep)      tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]
+    steps = rows_apart(step, ROWS)                             (0, step, 2·step, …): may stand for step in multiply_add
     tile = multiply_add_lanes(tile, a, at, step, b, bat)       tile[m, v] += vector at a[at + m·step + v·lanes], lane by
                                                                lane times the one at b[bat + v·lanes]
     tile = slide(tile, x, at, step, A, b, bat, bstep, B, N)    tile[m, v] += Σ_{n<N} vector at x[at + (m·A + n·B)·step +
@@ -244,7 +245,11 @@ def tile_load(typingctx, array, at, step, rows, vectors):
 
 @intrinsic
 def multiply_add(typingctx, tile, a, at, step, b, bat, bstep):
-    """tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]: ROWS·VECTORS fused multiply-adds."""
+    """tile[m, v] += a[at + m·step] · vector at b[bat + v·bstep]: ROWS·VECTORS fused multiply-adds.
+
+    For step there may stand what `rows_apart` made of it.
+    """
+    apart = isinstance(step, types.UniTuple)
 
     def codegen(context, builder, signature, arguments):
         value, _, at, step, _, bat, bstep = arguments
@@ -253,8 +258,9 @@ def multiply_add(typingctx, tile, a, at, step, b, bat, bstep):
         fused = _fused(builder, tile)
         vectors = [_load_vector(builder, tile, _at(builder, b_start, builder.mul(bstep, _int(v))))
                    for v in range(tile.vectors)]
-        for m in range(tile.rows):
-            number = _broadcast(builder, tile, builder.load(_at(builder, a_start, builder.mul(step, _int(m)))))
+        rows = cgutils.unpack_tuple(builder, step) if apart else [builder.mul(step, _int(m)) for m in range(tile.rows)]
+        for m, row in enumerate(rows):
+            number = _broadcast(builder, tile, builder.load(_at(builder, a_start, row)))
             for v in range(tile.vectors):
                 i = m * tile.vectors + v
                 total = builder.call(fused, [number, vectors[v], builder.extract_value(value, i)])
@@ -262,7 +268,24 @@ def multiply_add(typingctx, tile, a, at, step, b, bat, bstep):
         return value
 
     index = types.intp
-    return tile(tile, a, index, index, b, index, index), codegen
+    return tile(tile, a, index, types.UniTuple(index, tile.rows) if apart else index, b, index, index), codegen
+
+
+@intrinsic(prefer_literal=True)
+def rows_apart(typingctx, step, rows):
+    """(0, step, 2·step, …): where `rows` rows begin, as numbers that LLVM knows nothing more about.
+
+    Left alone it makes each address from the one before, a chain of as many additions as the tile has rows; where vectors are short,
+    the multiplications wait for it. A piece of assembly without a line in it hides from LLVM that the numbers are multiples.
+    """
+    count = rows.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        hidden = ir.InlineAsm(ir.FunctionType(ir.IntType(64), [ir.IntType(64)]), "", "=r,0")
+        numbers = [_int(0)] + [builder.call(hidden, [builder.mul(arguments[0], _int(m))]) for m in range(1, count)]
+        return context.make_tuple(builder, signature.return_type, numbers)
+
+    return types.UniTuple(types.intp, count)(types.intp, rows), codegen
 
 
 @intrinsic
