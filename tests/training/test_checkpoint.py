@@ -91,6 +91,15 @@ def test_nothing_in_it_is_pickled(tmp_path):
         assert set(file.keys()) == {"model/w", "model/n", "optimizer/state/0/m", "optimizer/state/11/m"}
 
 
+def test_a_model_file_has_the_names_of_the_state_dict(tmp_path):
+    """As other programs look for them; and files with a path before each name, as they were written at first, are read as well."""
+    for bare, names in (("model", {"w", "n", "optimizer/state/0/m", "optimizer/state/11/m"}), (None, {"model/w", "model/n"})):
+        path = tmp_path / f"{bare}.safetensors"
+        checkpoint.save(path, tree(), checkpoint.MODEL_FORMAT, bare=bare)
+        assert set(safetensors.numpy.load_file(path)) >= names
+        np.testing.assert_array_equal(checkpoint.load(path, checkpoint.MODEL_FORMAT)["model"]["w"], tree()["model"]["w"])
+
+
 class Model:
     def __init__(self, **shapes):
         self.weights = {name: np.zeros(shape) for name, shape in shapes.items()}

@@ -35,10 +35,11 @@ class CheckpointError(ValueError):
     """The file is missing, damaged, or not what was asked for. `str()` is one sentence for the user."""
 
 
-def flatten(tree, path=""):
+def flatten(tree, path="", bare=None):
     """Split a nested state into its arrays and the rest.
 
-    Returns ``(arrays, plain)``: a dict from path to C-contiguous ndarray, and a tree that `json` can write.
+    Returns ``(arrays, plain)``: a dict from path to C-contiguous ndarray, and a tree that `json` can write. Below the key `bare` of
+    the root, paths begin anew: ``stem.weight`` instead of ``model/stem.weight``.
     """
     arrays = {}
 
@@ -49,7 +50,7 @@ def flatten(tree, path=""):
             arrays[path] = np.array(node, order="C")  # safetensors writes memory order under the logical shape
             return {_ARRAY: path}
         if isinstance(node, dict):
-            below = {key: walk(value, f"{path}/{key}" if path else str(key)) for key, value in node.items()}
+            below = {key: walk(value, f"{path}/{key}" if path else "" if key == bare and node is tree else str(key)) for key, value in node.items()}
             if all(isinstance(key, str) for key in below):
                 return below
             return {_ITEMS: [[key, value] for key, value in below.items()]}
@@ -97,9 +98,9 @@ def _text_checksum(text):
     return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
-def save(path, state, format=FORMAT):
-    """Write `state` (a nested dict) to `path` in one atomic step, or raise `files.SaveError`; the old file stays then."""
-    arrays, plain = flatten(state)
+def save(path, state, format=FORMAT, bare=None):
+    """Write `state` (a nested dict) to `path` in one atomic step, or raise `files.SaveError`; the old file stays then. `bare`: see `flatten`."""
+    arrays, plain = flatten(state, bare=bare)
     text = json.dumps(plain)
     metadata = {"format": format, "state": text, "checksum": _checksum(arrays), "state_checksum": _text_checksum(text)}
     return write_atomically(path, to_bytes(arrays, metadata=metadata))

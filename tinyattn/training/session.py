@@ -176,9 +176,12 @@ def finish(run):
 
 
 def save_model(path, model, config, part):
-    """Export the weights with what is needed to use them: which model, which classes, which normalisation."""
+    """Export the weights with what is needed to use them: which model, which classes, which normalisation.
+
+    The file's tensors have the names of the state dict, so that PyTorch loads them: ``twin.load_state_dict(safetensors.torch.load_file(path))``.
+    """
     checkpoint.save(path, {"config": config.asdict(), "about": describe(part), "model": model.state_dict()},
-                    checkpoint.MODEL_FORMAT)
+                    checkpoint.MODEL_FORMAT, bare="model")
 
 
 class Trained:
