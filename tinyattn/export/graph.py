@@ -11,7 +11,7 @@ class Graph:
     def __init__(self, opset, batch_input=None):
         self.opset, self.batch_input = opset, batch_input
         self.nodes, self.initializers, self.taken = [], {}, set()
-        self.layer = ""
+        self.layer, self.notes = "", {}                                  # notes: what one writer tells another about a name
         self._constants, self._batch, self._lengths = {}, None, {}
         self._helper = needed("onnx").helper
 

@@ -40,6 +40,13 @@ class Call:
     outputs: tuple
 
 
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """In place of an array among the attributes: the number of the value that it is, where an operation made it."""
+
+    number: int
+
+
 class Recorder:
     """Watches one run (see `grad_mode.watching`). Values are numbered as they come up.
 
@@ -108,9 +115,11 @@ class Recorder:
     def called(self, ctx, inputs, outputs):
         """An operation has run."""
         into = tuple([self.number(x) for x in inputs])
+        attributes = {key: Made(self.known[id(value)]) if isinstance(value, np.ndarray) and id(value) in self.known else value
+                      for key, value in ctx.attributes.items()}
         out = tuple([self._new(x) for x in outputs])
         self.made.update(out)
-        self.calls.append(Call(ctx.name, self._layer(inputs), ctx.attributes, into, out))
+        self.calls.append(Call(ctx.name, self._layer(inputs), attributes, into, out))
 
 
 @dataclasses.dataclass
@@ -158,6 +167,7 @@ def _needed(calls, outputs):
         if used.intersection(call.outputs):
             needed.append(call)
             used.update(i for i in call.inputs if i is not None)
+            used.update(value.number for value in call.attributes.values() if isinstance(value, Made))
     return needed[::-1], used
 
 

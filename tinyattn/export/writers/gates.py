@@ -53,3 +53,18 @@ def attention_gate(graph, call):
     rows, columns = (n // 2 for n in call.shapes[5][2:])
     maps = graph.add("Conv", _channels(graph, y), filters, pads=[rows, columns, rows, columns])              # (N, 1, H, W)
     return graph.add("Mul", y, graph.add("Sigmoid", maps))
+
+
+@writes("weighted_sum")
+def weighted_sum(graph, call):
+    """Σ_i w_i x_i, with w (L,), or (N, L): for each image its own"""
+    w, *xs = call.inputs
+    rank, parts = len(call.shapes[1]), []
+    for i, x in enumerate(xs):
+        if len(call.shapes[0]) == 1:
+            share = graph.add("Gather", w, graph.scalar(i, "int64"), axis=0)                                 # ()
+        else:
+            share = graph.add("Gather", w, graph.scalar(i, "int64"), axis=1)                                 # (N,)
+            share = graph.unsqueeze(share, *range(1, rank)) if rank > 1 else share
+        parts.append(graph.add("Mul", x, share))
+    return graph.add("Sum", *parts)
