@@ -42,6 +42,7 @@ _pair_of_models("resnet20", "cbam", 3, 12, 4)
 _pair_of_models("whitened_vgg4", "none", 1, 28, 3)
 _pair_of_models("whitened_vgg8", "none", 3, 32, 3)
 _pair_of_models("whitened_vgg8", "se", 3, 17, 4)
+_pair_of_models("level_cnn", "cbam", 3, 16, 4)
 for _attention in torch_gates.GATES:
     _pair_of_models("attention_cnn", _attention, 1, 28, 3)
 

@@ -64,6 +64,38 @@ class AttentionCNN(nn.Module):
         return self.head(self.norm(self.pool(self.stages(x))))
 
 
+class LevelGate(nn.Module):
+    """A mean of the levels, weighted by a softmax over scores of all their means. (arXiv:1903.06586, eq. 5 and 6, a weight a level)"""
+
+    def __init__(self, channels, levels):
+        super().__init__()
+        self.score = nn.Linear(levels * channels, levels)
+
+    def forward(self, maps):
+        shares = torch.softmax(self.score(torch.cat([x.mean((2, 3)) for x in maps], 1)), 1)
+        return torch.einsum("nl,nlchw->nchw", shares, torch.stack(maps, 1))
+
+
+class LevelCNN(nn.Module):
+    """models.LevelCNN"""
+
+    def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="none", widths=(16, 32, 64), depths=(2, 2, 2)):
+        super().__init__()
+        self.stages, self.reads, channels = nn.ModuleList(), nn.ModuleList(), in_channels
+        for i, (width, depth) in enumerate(zip(widths, depths)):
+            self.stages.append(Stage(channels, width, depth, attention, image_size >> i, i < len(widths) - 1))
+            self.reads.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.BatchNorm1d(width), nn.Linear(width, widths[-1])))
+            channels = width
+        self.mix, self.head = LevelGate(widths[-1], len(widths)), nn.Linear(widths[-1], num_classes)
+
+    def forward(self, x):
+        seen = []
+        for stage, read in zip(self.stages, self.reads):
+            x = stage(x)
+            seen.append(read(x)[:, :, None, None])
+        return self.head(self.mix(seen).flatten(1))
+
+
 class Block(nn.Module):
     """A residual block with a gate before the addition. (arXiv:1512.03385, figure 2 and option B)"""
 
@@ -176,6 +208,6 @@ def create(name, in_channels=1, num_classes=10, image_size=28, attention="none")
         return WhitenedVGG(attention=attention, widths=(32,), patch=4, stride=2, patches=16, pool=False, scale=1.0, **options)
     if name == "whitened_vgg8":
         return WhitenedVGG(attention=attention, **options)
-    if name == "attention_cnn":
-        return AttentionCNN(attention=attention, **options)
+    if name in ("attention_cnn", "level_cnn"):
+        return (AttentionCNN if name == "attention_cnn" else LevelCNN)(attention=attention, **options)
     return ResNet(depth=int(name.removeprefix("resnet")), attention=attention, **options)
