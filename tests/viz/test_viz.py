@@ -62,11 +62,11 @@ def test_every_model_has_a_picture(tmp_path, name, attention):
 
 
 def test_a_map_is_drawn_over_its_own_place():
-    from tinyattn.viz.attention_picture import _heat
+    from tinyattn.viz.cells import over
     from tinyattn.viz.kinds import as_grid
     image, values = np.zeros((1, 28, 28), np.uint8), np.zeros((7, 7), np.float32)
     values[1, 5] = 1
-    drawn = _heat(image, values).sum(axis=2)
+    drawn = over(image, values).sum(axis=2)
     y, x = np.unravel_index(drawn.argmax(), drawn.shape)
     assert (int(7 * y / drawn.shape[0]), int(7 * x / drawn.shape[1])) == (1, 5)
     tokens = np.arange(2 * 50, dtype=np.float32).reshape(2, 50)  # a class token, then 7 × 7

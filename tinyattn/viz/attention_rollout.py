@@ -37,12 +37,15 @@ def of_recording(maps, size):
 
     Joined are the last layers whose tokens are equally many, and the pooling after them, if its weights are as many. Where the model
     changes the number of tokens between layers, matrices before that do not say which of the later tokens theirs went into.
+    Rows that do not sum to 1 are no shares, and end what can be joined, too.
     """
     layers, pool = [], None
     for kinds in maps.values():
         for kind, values in kinds.items():
-            if kind == "tokens":
-                if layers and (values.shape[2] != layers[-1].shape[2]):
+            if kind == "tokens" and not np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+                layers, pool = [], None         # no shares (a non-local block of plain products): through it nothing can be said
+            elif kind == "tokens":
+                if layers and values.shape[2] != layers[-1].shape[2]:
                     layers = []
                 layers.append(values)
                 pool = None

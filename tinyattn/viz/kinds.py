@@ -59,7 +59,7 @@ def places(kind, values, size):
     """What a recorded map says of each place of an image of `size` (H, W): (N, h, w), or None where it speaks of no places.
 
     pixel, pool            as they are
-    voxel, rows, columns   the mean over the channels; rows (N, H, 1), columns (N, 1, W)
+    voxel, rows, columns, height_channel, width_channel   the mean over the channels; (N, H, W), (N, H, 1) or (N, 1, W)
     tokens, cross          how much each place was looked at: the mean over heads and queries
     """
     values = np.asarray(values)
@@ -69,9 +69,9 @@ def places(kind, values, size):
         return as_grid(values, size)
     if kind == "voxel":
         return values.mean(axis=1)
-    if kind == "rows":
+    if kind in ("rows", "height_channel"):
         return values.mean(axis=1)[:, :, None]
-    if kind == "columns":
+    if kind in ("columns", "width_channel"):
         return values.mean(axis=1)[:, None, :]
     if kind in ("tokens", "cross") and token_grid(values.shape[3], size) is not None:
         return as_grid(values.mean(axis=(1, 2)), size)

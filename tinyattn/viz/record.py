@@ -15,6 +15,11 @@ class Recording:
         self._kept = None
 
     @property
+    def layers(self):
+        """The names of the modules that can be recorded."""
+        return list(self._modules)
+
+    @property
     def maps(self):
         """Module name → {map name → ndarray}; modules that did not run are left out."""
         if self._kept is not None:

@@ -52,7 +52,7 @@ def maps_of(model, x, classes, layers=None):
             found.append(("rollout", "rollout", rolled))
         found.append(("Grad-CAM", "gradient", grad_cam(model, x[first:first + CHUNK], classes[first:first + CHUNK])))
         for name, kind, values in found:
-            parts.setdefault((name, kind), []).append(kinds.to_size(values, size))
+            parts.setdefault((name, kind), []).append(np.maximum(kinds.to_size(values, size), 0))  # below 0: speaks against, marks nothing
     return [(name, kind, np.concatenate(values)) for (name, kind), values in parts.items()]
 
 

@@ -79,6 +79,16 @@ def heat(level):
     return matplotlib.colormaps["magma"](level)[..., :3]
 
 
+def tones(level):
+    """The colours (…, 3) of levels 0 … 1, where no image lies under them."""
+    return matplotlib.colormaps["viridis"](level)[..., :3]
+
+
+def apart(level):
+    """The colours (…, 3) of levels −1 … 1: blue below 0, white, orange above; told apart by those who see no red or no green, too."""
+    return matplotlib.colormaps["PuOr_r"]((level + 1) / 2)[..., :3]
+
+
 def save(made, path=None):
     """Write the figure to `path`, if given, and return it as a `Picture`."""
     picture = Picture(made)
