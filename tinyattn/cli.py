@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("commands.train", "train a model, or resume a run"),
     "eval": ("commands.evaluate", "test a trained model: accuracy, per class, confusion matrix"),
     "predict": ("commands.predict", "classify your own images"),
+    "maps": ("commands.maps", "draw what a trained model looks at, and score it"),
     "export": ("commands.export", "write a trained model as ONNX, for other programs"),
     "summary": ("commands.summary", "layers, shapes, parameters and multiply-adds of a model"),
     "list": ("commands.names", "the models, attentions, data sets and recipes there are"),
@@ -29,6 +30,7 @@ _EPILOG = """examples:
   tinyattn train --resume runs/mnist-attention_cnn-cbam-seed1
   tinyattn eval runs/mnist-attention_cnn-cbam-seed1
   tinyattn predict runs/mnist-attention_cnn-cbam-seed1 my_digit.jpg
+  tinyattn maps runs/mnist-attention_cnn-cbam-seed1    pictures and a page of what it looks at
 
 tinyattn COMMAND --help explains each command."""
 

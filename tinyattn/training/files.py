@@ -129,6 +129,20 @@ def remove_partial(folder):
     return [path.name for path in left]
 
 
+def make_folder(path, option="--out"):
+    """Create the folder `path`, if it is not there, and return it; `SaveError`, which names the option, if nothing can be written there."""
+    folder = pathlib.Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}.partial"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        why = "it is a file" if folder.is_file() else error.strerror or str(error)
+        raise SaveError(f"cannot write in {folder}: {why}; name a folder you may write to with {option}") from error
+    return folder
+
+
 def make_run_folder(wanted, base_name=None):
     """Create a folder for a new run and return its path.
 

@@ -71,8 +71,8 @@ def number(value):
     return f"{float(value):.3g}" if abs(value) >= 1e-4 or value == 0 else f"{float(value):.1e}"
 
 
-def scale(axes, x, y, width=0.9):
+def scale(axes, x, y, width=0.42):
     """The colour scale of heat cells, and what its ends mean, with its left upper corner at (x, y)."""
-    style.place(axes, style.heat(np.broadcast_to(np.linspace(0, 1, 128), (12, 128))), x, y, width)
-    for at, word, side in ((x - 0.05, "a map's least", "right"), (x + width + 0.05, "largest value", "left")):
-        axes.text(at, y + width * 12 / 256, word, fontsize=6, color=style.SOFT, va="center", ha=side)
+    style.place(axes, style.heat(np.broadcast_to(np.linspace(0, 1, 128), (16, 128))), x, y, width)
+    for at, word, side in ((x - 0.03, "least", "right"), (x + width + 0.03, "largest", "left")):
+        axes.text(at, y + width / 16, word, fontsize=6, color=style.SOFT, va="center", ha=side)

@@ -25,7 +25,7 @@ def draw(images, labels, classes, probabilities, columns, path=None, title="", r
         if title:
             axes.text(0, -top - 0.08, title, fontsize=10.5, color=style.SOFT, va="center")
         if ranges:
-            cells.scale(axes, 0.78, -0.2, 0.6)
+            cells.scale(axes, 1 + GAP + 0.24, -0.14)
         names = ["test image" if labels is not None else "image", *(name for name, _, _ in columns)]
         for left, name in zip([0, *lefts], names):
             axes.text(left + 0.5, -0.07, name, fontsize=7, color=style.SOFT, ha="center", va="bottom")

@@ -10,7 +10,7 @@ MOST_FILTERS, MOST_MAPS = 64, 12
 
 def draw_filters(name, weights, path=None, title=""):
     """Draw filters (K, C, R, S): those over three channels in colour, each from its least to its largest weight; over others a tile a
-    channel, orange above 0 and blue below, on one scale for all."""
+    channel, orange above 0 and purple below, on one scale for all."""
     k, c, r, s = weights.shape
     count = min(k, MOST_FILTERS)
     columns = min(count, 8 if count <= 24 else 16)
@@ -22,7 +22,7 @@ def draw_filters(name, weights, path=None, title=""):
         axes.text(0, -1.1, title, fontsize=10, color=style.SOFT, va="center")
         colour = c == 3
         words = ("each from its least to its largest weight" if colour else
-                 f"blue −{most:.2g} … white 0 … orange +{most:.2g}" + ("" if c == 1 else f"; mean over {c} channels"))
+                 f"purple −{most:.2g} … white 0 … orange +{most:.2g}" + ("" if c == 1 else f"; mean over {c} channels"))
         axes.text(0, -0.5, f"{name}: {count} of {k} filters {r}×{s}, {words}" if count < k else f"{name}: {k} filters {r}×{s}, {words}",
                   fontsize=7, color=style.SOFT, va="center")
         for i in range(count):

@@ -12,7 +12,7 @@ def draw(found, classes, path=None, title=""):
 
     found: (layer, kind) → `GateStatistics` of values of one or two axes;   classes: K names
     A panel a gate (of many, the last ones): above, the mean of each channel over all images, strongest first; below, a line a
-    class, how much more (orange) or less (blue) it lets each channel pass than the mean does.
+    class, how much more (orange) or less (purple) it lets each channel pass than the mean does.
     """
     shown = [(name, kind, found[name, kind]) for name, kind in list(found)[-MOST_GATES:]]
     present = np.flatnonzero(shown[0][2].counts)
@@ -24,7 +24,7 @@ def draw(found, classes, path=None, title=""):
         grid = made.subplots(2, len(shown), squeeze=False, height_ratios=[1, 0.145 * len(present) + 0.6], width_ratios=widths)
         if title:
             made.suptitle(title, fontsize=10.5, color=style.SOFT, x=0.01, ha="left")
-        for (above, below), (name, kind, gate) in zip(grid.T, shown):
+        for (above, below), (name, kind, gate), width in zip(grid.T, shown, widths):
             mean = gate.overall.ravel()
             order = np.argsort(-mean, kind="stable")
             above.bar(np.arange(len(mean)), mean[order], width=1.0, color=style.BLUE, lw=0)
@@ -41,7 +41,7 @@ def draw(found, classes, path=None, title=""):
             below.set_xticks([])
             below.set_xlabel(f"{_unit(kind)}, strongest first\nthe class explains {100 * gate.explained:.0f} %", fontsize=6.5)
             below.set_yticks(range(len(present)), [str(classes[k]) for k in present] if (above is grid[0, 0]) else [])
-            bar = made.colorbar(drawn, ax=below, location="bottom", fraction=0.05, pad=0.02, aspect=14, ticks=[-most, 0, most])
+            bar = made.colorbar(drawn, ax=below, location="bottom", fraction=0.05, pad=0.02, aspect=11 * width, ticks=[-most, 0, most])
             bar.ax.set_xticklabels([f"−{most:.2g}", "mean", f"+{most:.2g}"])
             bar.ax.tick_params(labelsize=6, length=0)
             bar.outline.set_visible(False)

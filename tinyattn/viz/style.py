@@ -85,7 +85,7 @@ def tones(level):
 
 
 def apart(level):
-    """The colours (…, 3) of levels −1 … 1: blue below 0, white, orange above; told apart by those who see no red or no green, too."""
+    """The colours (…, 3) of levels −1 … 1: purple below 0, white, orange above; told apart by those who see no red or no green, too."""
     return matplotlib.colormaps["PuOr_r"]((level + 1) / 2)[..., :3]
 
 

@@ -1,0 +1,52 @@
+"""All pictures of what a model looked at, one after the other, into one folder."""
+import numpy as np
+
+from . import attention_picture, columns_picture, features_picture, gates_picture, rows_picture
+from .kinds import token_grid
+from .query_rows import telling_pixel
+
+MOST_MAPS, MOST_LAYERS_OF_ROWS = 8, 4
+
+
+def draw_all(look, classes, folder, title, pixel=None, gates=None):
+    """Draw what a `Look` holds into `folder`; yields (path, what it shows) as each picture is written.
+
+    pixel: (y, x) whose row of self-attention is shown, default one on each figure; gates: see `gate_statistics.gates_per_class`
+    """
+    known = (look.images, look.labels, classes, look.probabilities)
+    columns = attention_picture.columns_of(look.maps, look.size, MOST_MAPS)
+    if columns:
+        columns_picture.draw(*known, columns, folder / "maps.png", f"attention maps  ·  {title}", ranges=True)
+        yield folder / "maps.png", "the attention maps over the images, and the gates of channels"
+    yield from _rows(look, folder, title, pixel)
+    if look.rollout is not None:
+        columns_picture.draw(*known, [("rollout\nall layers at once", "heat", look.rollout)], folder / "rollout.png",
+                             f"attention rollout  ·  {title}", ranges=True)
+        yield folder / "rollout.png", "attention rollout: where the answer comes from, through all layers"
+    if gates:
+        gates_picture.draw(gates, classes, folder / "gates.png", f"gates, class by class  ·  {title}")
+        yield folder / "gates.png", "gates per class: the mean gate of each channel, and how far each class is from it"
+    cams = [(f"Grad-CAM\n{name}", "heat", maps) for name, maps in look.cams.items()]
+    columns_picture.draw(*known, [*cams, ("gradient\nof the answer", "heat", look.gradient)], folder / "gradcam.png",
+                         f"Grad-CAM  ·  {title}", ranges=True)
+    yield folder / "gradcam.png", "Grad-CAM and the plain gradient of the answer, which need no attention"
+    if look.filters is not None:
+        features_picture.draw_filters(*look.filters, folder / "filters.png", f"what the first convolution looks for  ·  {title}")
+        yield folder / "filters.png", f"the filters of {look.filters[0]}"
+    if look.features:
+        features_picture.draw_features(look.images[0], {name: maps[0] for name, maps in look.features.items()}, folder / "features.png",
+                                       f"feature maps of the first image  ·  {title}")
+        yield folder / "features.png", f"feature maps of the first image, after {', '.join(look.features)}"
+
+
+def _rows(look, folder, title, pixel):
+    """A picture for each of the last layers whose tokens lie in the image."""
+    layers = [(name, kinds["tokens"]) for name, kinds in look.maps.items()
+              if "tokens" in kinds and token_grid(kinds["tokens"].shape[2], look.size) is not None]
+    if len(layers) > MOST_LAYERS_OF_ROWS:
+        layers = [layers[i] for i in np.linspace(0, len(layers) - 1, MOST_LAYERS_OF_ROWS).round().astype(int)]
+    for name, tokens in layers:
+        pixels = [pixel or telling_pixel(image, own, look.size) for image, own in zip(look.images, tokens)]
+        path = folder / f"rows-{name}.png"
+        rows_picture.draw(look.images, tokens, pixels, path, f"what one place looks at, in {name}  ·  {title}")
+        yield path, f"what one place of each image looks at in {name}, head by head"

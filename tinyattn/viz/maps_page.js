@@ -1,0 +1,218 @@
+"use strict";
+// Numbers first: what follows until `start` knows nothing of the page and can be run anywhere.
+
+// Bytes of a base64 text.
+function bytes(text) {
+  const raw = atob(text);
+  return Uint8Array.from(raw, (letter) => letter.charCodeAt(0));
+}
+
+// Little-endian float32 numbers of a base64 text.
+function floats(text) {
+  const view = new DataView(bytes(text).buffer);
+  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+// Line `line` of a layer's numbers for an image: values were stored as bytes between the line's least and largest.
+function valuesOf(layer, image, line) {
+  const stored = bytesOf(layer, image), ends = endsOf(layer, image), length = layer.length;
+  const low = ends[2 * line], high = ends[2 * line + 1];
+  return Float32Array.from(stored.subarray(line * length, (line + 1) * length), (value) => low + (high - low) * value / 255);
+}
+
+function bytesOf(layer, image) {
+  layer.bytes ??= [];
+  return layer.bytes[image] ??= bytes(layer.data[image]);
+}
+
+function endsOf(layer, image) {
+  layer.floats ??= [];
+  return layer.floats[image] ??= floats(layer.ends[image]);
+}
+
+// Which line belongs to a place that asks. Attention has a line for each head and token, all else has one.
+function lineOf(layer, head, place) {
+  return layer.form === "rows" ? head * layer.tokens + layer.extra + place : 0;
+}
+
+// What is shown for a place: the values over the grid, of one head, or (head -1) their mean.
+function shown(layer, image, head, place) {
+  if (layer.form !== "rows") return valuesOf(layer, image, 0);
+  const heads = head < 0 ? Array.from({ length: layer.heads }, (_, i) => i) : [head];
+  const sum = new Float32Array(layer.length - layer.extra);
+  for (const h of heads) valuesOf(layer, image, lineOf(layer, h, place)).subarray(layer.extra).forEach((value, i) => { sum[i] += value / heads.length; });
+  return sum;
+}
+
+// The colours run from 0, or the least value, to the largest.
+function span(layer, values) {
+  let low = layer.form === "rows" ? 0 : Infinity, high = -Infinity;
+  for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
+  return [low, high];
+}
+
+// Three digits, as people write them.
+function number(value) {
+  return value === 0 ? "0" : Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+}
+
+// Where a key leads from `place` on a grid of h × w; null for a key that leads nowhere.
+function move(key, place, h, w) {
+  const row = Math.floor(place / w), column = place % w;
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -column], End: [0, w - 1 - column] };
+  if (!(key in steps)) return null;
+  const [down, right] = steps[key];
+  return Math.min(h - 1, Math.max(0, row + down)) * w + Math.min(w - 1, Math.max(0, column + right));
+}
+
+// The grid a layer is walked on: its places, or its bars in one line.
+function gridOf(layer) {
+  return layer.form === "bars" ? [1, layer.length] : layer.grid;
+}
+
+// What is said of a place, in words.
+function words(layer, values, place) {
+  const [h, w] = gridOf(layer);
+  if (layer.form === "bars") return `${layer.names ? layer.names[place] : `channel ${place}`}: ${number(values[place])}`;
+  const where = (i) => (h === 1 ? `column ${i % w + 1}` : w === 1 ? `row ${i + 1}` : `row ${Math.floor(i / w) + 1}, column ${i % w + 1}`);
+  if (layer.form === "places") return `${where(place)}: ${number(values[place])}`;
+  const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]).slice(0, 3);
+  const weight = (value) => (layer.shares ? `${number(100 * value)} %` : number(value));
+  return `The place in ${where(place)} looks most at ${order.map((i) => `${where(i)} (${weight(values[i])})`).join("; ")}. At itself: ${weight(values[place])}.`;
+}
+
+// The colour of a level 0 … 1 between the stops of the scale, as [r, g, b].
+function colour(stops, level) {
+  const at = Math.min(1, Math.max(0, level)) * (stops.length - 1), i = Math.min(stops.length - 2, Math.floor(at)), t = at - i;
+  return stops[i].map((value, k) => Math.round(value + (stops[i + 1][k] - value) * t));
+}
+
+// The page itself: one state, drawn anew after every change.
+function start(document) {
+  const find = (id) => document.getElementById(id);
+  const data = JSON.parse(find("data").textContent);
+  const state = { image: 0, layer: 0, head: -1, place: 0 };
+  const pictures = data.images.map((image) => { const made = document.createElement("img"); made.onload = draw; made.src = image.uri; return made; });
+  const option = (select, value, text) => { const made = document.createElement("option"); made.value = value; made.textContent = text; select.append(made); };
+
+  data.images.forEach((image, i) => {
+    const label = document.createElement("label"), input = document.createElement("input"), picture = document.createElement("img");
+    Object.assign(input, { type: "radio", name: "image", value: i, checked: i === 0 });
+    Object.assign(picture, { src: image.uri, alt: image.name });
+    input.addEventListener("change", () => { state.image = i; draw(); });
+    label.append(input, picture, data.classes[image.top[0][0]]);
+    find("images").append(label);
+  });
+  data.layers.forEach((layer, i) => option(find("layer"), i, layer.title));
+  find("layer").addEventListener("change", (event) => { state.layer = Number(event.target.value); choose(); });
+  find("head").addEventListener("change", (event) => { state.head = Number(event.target.value); draw(); });
+
+  // A new layer: its heads, and a place that it has; the same place of the image where it can be.
+  let before = null;
+  function choose() {
+    const layer = data.layers[state.layer], select = find("head"), [h, w] = gridOf(layer);
+    select.replaceChildren();
+    option(select, -1, "mean of all");
+    for (let i = 0; i < (layer.heads ?? 0); i++) option(select, i, String(i));
+    state.head = -1;
+    find("head-label").hidden = layer.form !== "rows" || layer.heads < 2;
+    const y = before ? (Math.floor(state.place / before[1]) + 0.5) / before[0] : 0.5, x = before ? (state.place % before[1] + 0.5) / before[1] : 0.5;
+    state.place = Math.min(h - 1, Math.floor(y * h)) * w + Math.min(w - 1, Math.floor(x * w));
+    before = [h, w];
+    draw();
+  }
+
+  function draw() {
+    const layer = data.layers[state.layer], image = data.images[state.image], values = shown(layer, state.image, state.head, state.place);
+    const [low, high] = span(layer, values);
+    find("words").textContent = layer.words;
+    find("said").textContent = words(layer, values, state.place);
+    find("low").textContent = number(low);
+    find("high").textContent = number(high);
+    find("scale").hidden = layer.form === "bars";
+    find("picture").setAttribute("aria-label", `${image.name}, taken for ${data.classes[image.top[0][0]]}`);
+    find("picture-caption").textContent = layer.form === "rows" ? "the place that asks" : image.name;
+    find("map").setAttribute("aria-label", `map of ${layer.title}, from ${number(low)} to ${number(high)}`);
+    find("map-caption").textContent = layer.form === "rows" ? "what it looks at" : layer.form === "bars" ? "the gates, from the first to the last" : "the map";
+    paint(find("picture"), null);
+    layer.form === "bars" ? bars(find("map"), values, Math.min(0, low), Math.max(1, high)) : paint(find("map"), values, low, high);
+    answers(image);
+  }
+
+  // The image; over it, where there are values, their colours; a frame around the place.
+  function paint(canvas, values, low, high) {
+    const layer = data.layers[state.layer], context = canvas.getContext("2d"), [h, w] = gridOf(layer), picture = pictures[state.image];
+    canvas.height = Math.round(canvas.width * data.size[0] / data.size[1]);
+    context.imageSmoothingEnabled = false;
+    context.filter = values ? "grayscale(1) brightness(0.8)" : "none";
+    if (picture.complete && picture.naturalWidth) context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    context.filter = "none";
+    const width = canvas.width / w, height = canvas.height / h;
+    if (values) for (let i = 0; i < h * w; i++) {
+      const level = high > low ? (values[i] - low) / (high - low) : 0;
+      context.fillStyle = `rgba(${colour(data.heat, level)}, ${0.25 + 0.45 * level})`;
+      context.fillRect(i % w * width, Math.floor(i / w) * height, width + 0.5, height + 0.5);
+    }
+    if (layer.form === "bars") return;
+    for (const [stroke, line] of [["#ffffff", 7], ["#2f6fdb", 3.5]]) {
+      context.strokeStyle = stroke;
+      context.lineWidth = line;
+      context.strokeRect(state.place % w * width, Math.floor(state.place / w) * height, width, height);
+    }
+  }
+
+  function bars(canvas, values, low, high) {
+    const context = canvas.getContext("2d"), width = canvas.width / values.length, css = getComputedStyle(document.documentElement);
+    canvas.height = canvas.width;
+    const y = (value) => canvas.height * (high - value) / (high - low);
+    values.forEach((value, i) => {
+      context.fillStyle = i === state.place ? "#e8793a" : css.getPropertyValue("--blue");
+      context.fillRect(i * width, Math.min(y(value), y(0)), Math.max(1, width - (width > 4 ? 1 : 0)), Math.max(2, Math.abs(y(0) - y(value))));
+    });
+    context.strokeStyle = css.getPropertyValue("--soft");
+    context.setLineDash([6, 6]);
+    context.beginPath();
+    context.moveTo(0, y(low < 0 ? 0 : 0.5));
+    context.lineTo(canvas.width, y(low < 0 ? 0 : 0.5));
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  function answers(image) {
+    find("answers").replaceChildren(...image.top.map(([index, p], i) => {
+      const line = document.createElement("li"), meter = document.createElement("meter"), name = document.createElement("span");
+      Object.assign(meter, { min: 0, max: 1, value: p });
+      meter.setAttribute("aria-hidden", "true");
+      const truth = image.label === null ? "" : index === image.label ? " (true)" : i === 0 ? ` (wrong: it is ${data.classes[image.label]})` : "";
+      name.textContent = `${data.classes[index]} ${(100 * p).toFixed(1)} %${truth} `;
+      name.className = image.label === null ? "" : index === image.label ? "right" : i === 0 ? "wrong" : "";
+      line.append(name, meter);
+      return line;
+    }));
+  }
+
+  // Pointing, tapping, walking.
+  for (const id of ["picture", "map"]) find(id).addEventListener("pointermove", point);
+  for (const id of ["picture", "map"]) find(id).addEventListener("pointerdown", point);
+  function point(event) {
+    const layer = data.layers[state.layer], box = event.currentTarget.getBoundingClientRect(), [h, w] = gridOf(layer);
+    if (layer.form === "bars" && event.currentTarget.id === "picture") return;
+    const inside = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    const place = inside((event.clientY - box.top) / box.height, h) * w + inside((event.clientX - box.left) / box.width, w);
+    if (place !== state.place) { state.place = place; draw(); }
+  }
+  find("stage").addEventListener("keydown", (event) => {
+    const place = event.ctrlKey || event.altKey || event.metaKey ? null : move(event.key, state.place, ...gridOf(data.layers[state.layer]));
+    if (place === null) return;
+    event.preventDefault();
+    state.place = place;
+    draw();
+  });
+
+  const ramp = find("ramp").getContext("2d");
+  for (let i = 0; i < 256; i++) { ramp.fillStyle = `rgb(${colour(data.heat, i / 255)})`; ramp.fillRect(i, 0, 1, 12); }
+  choose();
+}
+
+if (typeof document !== "undefined") start(document);
+else if (typeof module !== "undefined") module.exports = { bytes, floats, valuesOf, lineOf, shown, span, number, move, gridOf, words, colour };
