@@ -132,7 +132,7 @@ def test_scores_are_printed_drawn_and_kept(runs, capsys, tmp_path):
     assert main([*argv, "--layers", "pool"]) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[0].split()[:2] == ["map", "pointing"] and lines[1].startswith("(chance)") and lines[2].startswith("pool pool ")
+    assert lines[0].split()[:2] == ["map", "pointing"] and lines[1].startswith("(chance)") and lines[2].startswith("pool ")
     assert [line.split()[0] for line in lines[7:10]] == ["random", "centre", "gradient"] and "scored 7 of 7 maps" in captured.err
     assert {path.name for path in tmp_path.iterdir()} == {"score.png", "score.json"}
     kept = json.loads((tmp_path / "score.json").read_text())

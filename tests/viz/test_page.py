@@ -61,7 +61,7 @@ def test_the_data_are_the_recorded_maps():
     known = seen("cct")
     held = json.loads(Reader(page.page(known, CLASSES, "t")).data)
     layers = {layer["title"]: layer for layer in held["layers"]}
-    assert list(layers)[0] == "blocks.0.attention" and {"attention rollout", "gradient", "pool, pool"} <= set(layers)
+    assert list(layers)[0] == "blocks.0.attention" and {"attention rollout", "gradient", "pool"} <= set(layers)
     for name in ("blocks.0.attention", "blocks.3.attention"):
         layer, expected = layers[name], known.maps[name]["tokens"]
         assert (layer["heads"], layer["tokens"], layer["grid"], layer["extra"], layer["shares"]) == (4, 49, [7, 7], 0, True)

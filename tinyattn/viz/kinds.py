@@ -34,6 +34,11 @@ def words(kind):
     return KINDS[kind][1] if kind in KINDS else "an attention map"
 
 
+def title(name, kind):
+    """How a map is called where there are others: its layer and its kind; the layer alone where that says the kind ("pool")."""
+    return name if name.split(".")[-1] == kind else f"{name} {kind.replace('_', ' ')}".strip()
+
+
 def token_grid(count, size):
     """(h, w, extra) of `count` tokens cut from an image of `size` (H, W): h · w of them lie in the image, `extra` come before.
 

@@ -14,21 +14,21 @@ import numpy as np
 from PIL import Image
 
 from . import style
-from .kinds import places, token_grid, words
+from .kinds import places, title, token_grid, words
 
 MOST_BYTES = 5_500_000   # of numbers, before they become text, which is a third longer
 BARS = ("channel", "branches", "levels")
 
 
-def write(path, look, classes, title, names=None):
+def write(path, look, classes, heading, names=None):
     """Write the page of a `Look` to `path`; returns its size in bytes. names: of the images, default "test image 1" and so on."""
     from ..training.files import write_atomically
-    return write_atomically(path, page(look, classes, title, names).encode())
+    return write_atomically(path, page(look, classes, heading, names).encode())
 
 
-def page(look, classes, title, names=None):
+def page(look, classes, heading, names=None):
     """The page as text."""
-    parts = {"title": html.escape(title), "style": _file("css"), "script": _file("js"),
+    parts = {"title": html.escape(heading), "style": _file("css"), "script": _file("js"),
              "data": json.dumps(contents(look, classes, names), ensure_ascii=False).replace("<", "\\u003c")}
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("html"))
 
@@ -46,7 +46,7 @@ def contents(look, classes, names=None):
 
 
 def _layers(look):
-    """The layers in the order of the model, self-attention first where there is any: it is what there is to point at."""
+    """The layers in the order of the model: self-attention, what there is to point at; maps of places; gates; then what is computed from them."""
     rows, others, left = [], [], MOST_BYTES
     for name, kinds in look.maps.items():
         for kind, values in kinds.items():
@@ -55,7 +55,8 @@ def _layers(look):
             elif kind in BARS:
                 others.append(_bars(name, kind, values))
             elif places(kind, values, look.size) is not None:
-                others.append(_map(f"{name}, {kind.replace('_', ' ')}", words(kind), places(kind, values, look.size)))
+                others.append(_map(title(name, kind), words(kind), places(kind, values, look.size)))
+    others.sort(key=lambda layer: layer["form"] == "bars")              # places first: they lie in the image
     if look.rollout is not None:
         others.append(_map("attention rollout", "where the answer comes from, through all layers", look.rollout))
     others += [_map(f"Grad-CAM of {name}", "which places speak for the answer, by gradients", maps) for name, maps in look.cams.items()]
@@ -78,13 +79,13 @@ def _rows(name, values, size):
             "length": t, "shares": bool(np.allclose(values.sum(axis=-1), 1, atol=1e-3)), "data": data, "ends": ends}
 
 
-def _map(title, words_, values):
+def _map(name, words_, values):
     data, ends = _stored(values.reshape(len(values), 1, -1))
-    return {"title": title, "form": "places", "words": words_, "grid": list(values.shape[1:]), "length": int(values[0].size), "data": data, "ends": ends}
+    return {"title": name, "form": "places", "words": words_, "grid": list(values.shape[1:]), "length": int(values[0].size), "data": data, "ends": ends}
 
 
 def _bars(name, kind, values):
-    made = {"title": f"{name}, {kind}", "form": "bars", "words": words(kind), "length": int(values[0].size)}
+    made = {"title": title(name, kind), "form": "bars", "words": words(kind), "length": int(values[0].size)}
     if kind == "branches":
         made["names"] = [f"branch {b}, channel {c}" for b in range(values.shape[1]) for c in range(values.shape[2])]
     elif kind == "levels":

@@ -127,7 +127,7 @@ def _title(row):
     """How the table names a row: a map by its layer and kind, its blurred twin, which stands below it, by that word alone."""
     if row.what == "blurred":
         return "  … blurred"
-    return row.name if row.what in ("control", "rollout", "gradient") else f"{row.name} {row.what}"
+    return row.name if row.what in ("control", "rollout", "gradient") else kinds.title(row.name, row.what)
 
 
 def asdict(chance, rows):
