@@ -36,6 +36,31 @@ def mistake(capsys, *argv):
     return captured.err.strip()
 
 
+def uncut(path):
+    """The picture's pixels; nothing lies at its very edge, where it would be cut off."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert min(pixels.shape[:2]) > 150 and pixels.std() > 10 and (edge == 255).all(), f"{path.name} is empty, or cut off at its edge"
+    return pixels
+
+
+def test_long_titles_and_weights_below_0_have_room(tmp_path):
+    from tinyattn.viz import columns_picture, gates_picture, rows_picture
+    from tinyattn.viz.gate_statistics import GateStatistics
+    rng, title = np.random.default_rng(0), "a run with the longest name that anybody could come up with, and a little more than that"
+    images = rng.integers(0, 255, (1, 1, 8, 8), dtype=np.uint8)
+    columns_picture.draw(images, None, ["a", "b"], np.array([[0.3, 0.7]]), [("x", "heat", rng.random((1, 4, 4)))], tmp_path / "a.png", title, ranges=True)
+    gates_picture.draw({("g", "channel"): GateStatistics(rng.random((2, 4)), rng.random(4) + 9, np.array([1.0, 1]))}, ["a", "b"], tmp_path / "b.png", title)
+    tokens = np.full((1, 1, 16, 16), -0.5)
+    tokens[..., 3] = 0.5
+    for weights, name in ((tokens, "c.png"), (tokens + 0.5, "d.png")):    # moved up they are the same colours
+        rows_picture.draw(images, weights, [(0, 0)], tmp_path / name, title)
+    uncut(tmp_path / "a.png"), uncut(tmp_path / "b.png")
+    below, above = (uncut(tmp_path / name) for name in ("c.png", "d.png"))
+    np.testing.assert_array_equal(below[:220], above[:220])               # all but the words on the range
+
+
 @pytest.mark.parametrize("name, expected", [
     ("cbam", {"maps.png", "gates.png", "gradcam.png", "filters.png", "features.png", "maps.html"}),
     ("cct", {"maps.png", "rollout.png", "gradcam.png", "filters.png", "features.png", "maps.html",
@@ -49,11 +74,7 @@ def test_all_pictures_are_written_and_named(runs, capsys, tmp_path, name, expect
     assert all(line.startswith("  ") and len(line) > 15 for line in lines[1::2])
     assert ("has no attention" in captured.err) == (name == "lenet")
     for path in (tmp_path / "new" / "m").glob("*.png"):
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-            assert min(image.size) > 150 and pixels.std() > 10
-            edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-            assert (edge == 255).all(), f"{path.name} is cut off at its edge"
+        uncut(path)
 
 
 def test_the_layers_are_listed(runs, capsys):

@@ -20,7 +20,7 @@ from .kinds import places
 from .record import record
 
 MOST_CHANNEL_STRIPS, MOST_MAPS = 4, 6
-_WORDS = {"pool": "share of the answer", "tokens": "looked at, by all"}
+_WORDS = {"pool": "share of a sum", "tokens": "looked at, by all"}
 
 
 def choose_examples(labels, predicted, count=8, mistakes=3):
@@ -74,7 +74,7 @@ def columns_of(maps, size, most=MOST_MAPS):
                 bars.append((f"{short}\n{values.shape[1]} channels", "bars", values))
             elif place is not None:
                 words = _WORDS.get(kind, f"{kind.replace('_', ' ')} {place.shape[1]}×{place.shape[2]}")
-                heat.append((f"{short}\n{words}", "heat", place))
+                heat.append((f"{short}\n{'share of the answer' if (name, kind) == ('pool', 'pool') else words}", "heat", place))
     if len(bars) > MOST_CHANNEL_STRIPS:
         bars = [bars[i] for i in np.linspace(0, len(bars) - 1, MOST_CHANNEL_STRIPS).round().astype(int)]
     if len(heat) > most:

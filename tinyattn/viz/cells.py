@@ -66,6 +66,11 @@ def value_range(axes, x, y, values):
     axes.text(x + 0.5, y + 1.02, f"{number(values.min())} … {number(values.max())}", fontsize=5.5, color=style.SOFT, ha="center", va="top")
 
 
+def wide_enough(width, title):
+    """The width of a sheet, in cells, that its title fits into, too (a letter of 10.5 points is 0.08 of a cell wide)."""
+    return max(width, 0.08 * len(title))
+
+
 def number(value):
     """Three digits, as people write them: 0.0123, 1.5, 0."""
     return f"{float(value):.3g}" if abs(value) >= 1e-4 or value == 0 else f"{float(value):.1e}"

@@ -21,7 +21,7 @@ def draw(images, labels, classes, probabilities, columns, path=None, title="", r
     lines = max([title_.count("\n") for title_, _, _ in columns], default=0)
     top = 0.18 + 0.12 * (lines + 1)
     with style.rules():
-        made, axes = style.sheet(width, height, CELL, top=top + 0.2 if title else top)
+        made, axes = style.sheet(cells.wide_enough(width, title), height, CELL, top=top + 0.2 if title else top)
         if title:
             axes.text(0, -top - 0.08, title, fontsize=10.5, color=style.SOFT, va="center")
         if ranges:

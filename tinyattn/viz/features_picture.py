@@ -18,7 +18,7 @@ def draw_filters(name, weights, path=None, title=""):
     unit = 0.62
     most = float(np.abs(weights).max()) or 1.0
     with style.rules():
-        made, axes = style.sheet(max(columns * (1 + GAP) - GAP, 7.2), rows * (1 + 2.5 * GAP), unit, top=1.25)
+        made, axes = style.sheet(max(columns * (1 + GAP) - GAP, 7.2, 0.14 * len(title)), rows * (1 + 2.5 * GAP), unit, top=1.25)
         axes.text(0, -1.1, title, fontsize=10, color=style.SOFT, va="center")
         colour = c == 3
         words = ("each from its least to its largest weight" if colour else
@@ -46,7 +46,7 @@ def draw_features(image, features, path=None, title=""):
     pitch, left = 1 + GAP + cells.RANGE + 0.09, 1 + 6 * GAP
     most = min(MOST_MAPS, max(len(maps) for maps in features.values()))
     with style.rules():
-        made, axes = style.sheet(left + most * (1 + GAP) - GAP, max(len(features) * pitch, 1.2) - GAP + 0.16 * len(features), CELL, top=0.3)
+        made, axes = style.sheet(cells.wide_enough(left + most * (1 + GAP) - GAP, title), max(len(features) * pitch, 1.2) - GAP + 0.16 * len(features), CELL, top=0.3)
         axes.text(0, -0.25, title, fontsize=10.5, color=style.SOFT, va="center")
         style.place(axes, cells.plain(image), 0, 0.16)
         axes.text(0.5, 0.12, "image", fontsize=7, color=style.SOFT, ha="center", va="bottom")

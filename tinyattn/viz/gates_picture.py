@@ -20,7 +20,7 @@ def draw(found, classes, path=None, title=""):
     height = 1.7 + max(1.6, 0.145 * len(present))
     widths = [max(1.4, min(3.2, 0.055 * n)) for n in lengths]
     with style.rules():
-        made = style.figure(0.9 + sum(widths) + 0.55 * len(shown), height)
+        made = style.figure(max(0.9 + sum(widths) + 0.55 * len(shown), 0.095 * len(title)), height)
         grid = made.subplots(2, len(shown), squeeze=False, height_ratios=[1, 0.145 * len(present) + 0.6], width_ratios=widths)
         if title:
             made.suptitle(title, fontsize=10.5, color=style.SOFT, x=0.01, ha="left")

@@ -22,7 +22,7 @@ KINDS = {
     "branches": ("(N, branches, C)", "the share of each branch in each channel"),
     "tokens": ("(N, heads, T, T)", "how much each token looks at each other one"),
     "cross": ("(N, heads, T, S)", "how much each query looks at each key"),
-    "pool": ("(N, H, W) or (N, T)", "the share of each place in the sum that the answer is read from"),
+    "pool": ("(N, H, W) or (N, T)", "the share of each place in a sum over all of them"),
     "levels": ("(N, levels)", "the share of each level"),
     "grid": ("(N, H, W, 2)", "where each place of the result was looked up, x and y from -1 to 1"),
 }

@@ -13,7 +13,8 @@ MOST_HEADS = 8
 def draw(images, tokens, pixels, path=None, title=""):
     """Draw the rows of attention weights `tokens` (N, heads, T, T) that belong to a pixel (y, x) of each image.
 
-    images uint8 (N, C, H, W); pixels: N pairs. Each map's colours run from 0 to its largest weight, which stands under it.
+    images uint8 (N, C, H, W); pixels: N pairs. Each map's colours run from 0 (or its least
+    weight, if that is lower) to its largest; both stand under it.
     """
     size = images.shape[2:]
     h, w, extra = token_grid(tokens.shape[2], size)
@@ -21,7 +22,7 @@ def draw(images, tokens, pixels, path=None, title=""):
     pitch = 1 + GAP + cells.RANGE
     names = ["the place that asks", *([f"head {i}" for i in range(heads)] if heads > 1 else []), "mean of the heads" if heads > 1 else "looks at"]
     with style.rules():
-        made, axes = style.sheet(max(len(names) * (1 + GAP) - GAP, 3.4), len(images) * pitch - GAP, CELL, top=0.56)
+        made, axes = style.sheet(cells.wide_enough(len(names) * (1 + GAP) - GAP, title), len(images) * pitch - GAP, CELL, top=0.56)
         axes.text(0, -0.5, title, fontsize=10.5, color=style.SOFT, va="center")
         for i, name in enumerate(names):
             axes.text(i * (1 + GAP) + 0.5, -0.07, name, fontsize=7, color=style.SOFT, ha="center", va="bottom")
@@ -34,10 +35,10 @@ def draw(images, tokens, pixels, path=None, title=""):
             style.place(axes, cells.plain(image), 0, top)
             _mark(axes, 0, top, row, column, h, w)
             for j, values in enumerate(shown, 1):
-                left = j * (1 + GAP)
-                style.place(axes, cells.over(image, values, low=0.0, smooth=False), left, top)
+                left, low = j * (1 + GAP), min(0.0, float(values.min()))
+                style.place(axes, cells.over(image, values, low=low, smooth=False), left, top)
                 _mark(axes, left, top, row, column, h, w)
-                axes.text(left + 0.5, top + 1.02, f"0 … {cells.number(values.max())}", fontsize=5.5, color=style.SOFT, ha="center", va="top")
+                axes.text(left + 0.5, top + 1.02, f"{cells.number(low)} … {cells.number(values.max())}", fontsize=5.5, color=style.SOFT, ha="center", va="top")
         return style.save(made, path)
 
 
