@@ -96,7 +96,7 @@ def test_mistakes(name, tmp_path):
 
 
 @pytest.mark.parametrize("path, words", [
-    ("m.pt", "must end in .onnx: by that other programs know what is in it; call it m.pt.onnx"), ("m", "call it m.onnx"), ("none/m.onnx", "there is no folder"),
+    ("m.pt", "must end in .onnx: by that other programs know what is in it; call it m.onnx"), ("m", "call it m.onnx"), ("none/m.onnx", "there is no folder"),
     ("folder.onnx", "is a folder; name a file")])
 def test_places(path, words, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
@@ -133,3 +133,14 @@ def test_without_the_packages(package, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     if package == "onnxruntime":
         assert ta.export.onnx(nn.ReLU(), X, tmp_path / "m.onnx").difference is None
+
+
+def test_an_onnxruntime_that_cannot_read_it(tmp_path, monkeypatch):
+    import onnxruntime
+
+    def refuse(*_, **__):
+        raise RuntimeError("ONNX Runtime only guarantees support for models stamped with official released onnx opset versions")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(ExportError, match="cannot read the model .*only guarantees.* use an older opset or a newer onnxruntime"):
+        ta.export.onnx(nn.ReLU(), X, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())

@@ -22,7 +22,11 @@ def open_session(data):
     runtime = needed("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    try:
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:                                              # its classes of errors are none of its public names
+        raise ExportError(f"export: onnxruntime {runtime.__version__} cannot read the model ({' '.join(str(error).split())[:160]}); use an older opset or a "
+                          "newer onnxruntime, or leave out the comparison (--no-check, or check_outputs=False)") from error
 
 
 def difference(data, model, function, batches):

@@ -36,7 +36,7 @@ def check_path(path):
     """`path` as a Path; ExportError if no model file can be written there."""
     path = pathlib.Path(path)
     if path.suffix != ".onnx":
-        raise ExportError(f"export: {path} must end in .onnx: by that other programs know what is in it" + (f"; call it {path.name}.onnx" if path.name else ""))
+        raise ExportError(f"export: {path} must end in .onnx: by that other programs know what is in it" + (f"; call it {path.with_suffix('.onnx').name}" if path.name else ""))
     if path.is_dir():
         raise ExportError(f"export: {path} is a folder; name a file to write")
     if not path.parent.is_dir():
