@@ -42,7 +42,7 @@ RIGHT = {
     "adaptive_avg_pool2d adaptive_max_pool2d": [IMAGE, 2], "batch_norm": [x(4, 2), x(2), x(2)], "layer_norm": [x(2, 3), 3], "group_norm": [x(2, 3), 3],
     "cross_entropy nll_loss": [x(2, 3), i(2)], "mse_loss l1_loss smooth_l1_loss binary_cross_entropy_with_logits": [x(2, 3), x(2, 3)],
     "linear": [x(2, 3), x(4, 3)], "matmul": [x(2, 3), x(3, 2)], "einsum": ["ij,jk", x(2, 3), x(3, 2)], "embedding": [i(2), x(4, 2)],
-    "one_hot": [i(2)], "scaled_dot_product_attention": [TOKENS, TOKENS, TOKENS], "additive_scores": [TOKENS, TOKENS, x(4)], "weighted_sum": [[TOKENS, TOKENS], x(2)], "pool_pixels": [IMAGE], "pool_channels": [IMAGE],
+    "one_hot": [i(2)], "scaled_dot_product_attention": [TOKENS, TOKENS, TOKENS], "additive_scores": [TOKENS, TOKENS, x(4)], "weighted_sum": [[TOKENS, TOKENS], x(2)], "pool_pixels": [IMAGE], "pool_channels": [IMAGE], "energy_gate": [IMAGE],
     "apply_gates attention_gate": [IMAGE], "pad": [IMAGE, (1, 2)], "interpolate": [IMAGE, 3], "unfold": [IMAGE, 2],
     "fold": [x(1, 8, 16), 5, 2], "grid_sample": [IMAGE, x(1, 3, 4, 2)], "affine_grid": [x(1, 2, 3), (1, 1, 3, 4)], "softmax log_softmax cumsum unsqueeze flip": [x(2, 3), 1], "full": [(2,), 1.0], "arange eye": [3],
     "zeros ones rand randn": [2, 3], "cat stack": [[x(2), x(2)]], "chunk split": [x(4), 2], "transpose": [x(2, 3), 0, 1],

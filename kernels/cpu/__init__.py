@@ -20,6 +20,7 @@ from .token_pool import *  # noqa: F401,F403
 from .additive import *  # noqa: F401,F403
 from .weighted_sum import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
+from .energy import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
 from .sample import *  # noqa: F401,F403

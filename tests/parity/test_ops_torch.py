@@ -35,7 +35,16 @@ def _cbam(t, f, x, w1, w2, filters):
     return gated * torch.sigmoid(TF.conv2d(maps, filters, padding=tuple(n // 2 for n in filters.shape[2:])))
 
 
+def _energy_gate(e_lambda):
+    def twin(t, f, x):
+        d = (x - x.mean((2, 3), keepdim=True)).pow(2)
+        return x * torch.sigmoid(d / (4 * (d.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3] - 1) + e_lambda)) + 0.5)
+    return twin
+
+
 TWINS = {
+    "energy_gate": _energy_gate(1e-4),
+    "energy_gate wider than a tile": _energy_gate(0.2),
     "attention_gate mean alone": lambda t, f, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
     "attention_gate SE": _squeeze_excitation,
     "attention_gate CBAM": _cbam,

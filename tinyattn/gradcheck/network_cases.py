@@ -269,6 +269,8 @@ case("pool_pixels", lambda t, F, x: F.pool_pixels(x, with_max=False), N(2, 3, 4,
 case("pool_channels", lambda t, F, x: F.pool_channels(x), D(2, 3, 4, 5), label="no gate")
 case("apply_gates", lambda t, F, x, a: F.apply_gates(x, channel=a), N(2, 3, 4, 5), N(2, 3), label="channel alone")
 case("apply_gates", lambda t, F, x, b: F.apply_gates(x, pixel=b), N(2, 3, 4, 5), N(2, 1, 4, 5), label="pixel alone")
+case("energy_gate", lambda t, F, x: F.energy_gate(x), N(2, 3, 4, 5))
+case("energy_gate", lambda t, F, x: F.energy_gate(x, 0.2), N(1, 130, 3, 5), label="wider than a tile")
 case("attention_gate", lambda t, F, x: F.attention_gate(x), N(2, 3, 4, 5), label="mean alone")
 case("attention_gate", lambda t, F, x, *w: F.attention_gate(x, *w), N(2, 5, 3, 2), N(2, 5), N(2), N(5, 2), N(5), label="SE")
 case("attention_gate", lambda t, F, x, w1, w2, f: F.attention_gate(x, w1, None, w2, None, f, True),

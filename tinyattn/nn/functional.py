@@ -5,6 +5,7 @@ from ..ops.additive import additive_scores
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.elementwise import sigmoid, tanh
+from ..ops.energy import energy_gate
 from ..ops.gates import apply_gates, attention_gate, pool_channels, pool_pixels
 from ..ops.embedding import embedding, one_hot
 from ..ops.interpolate import interpolate
@@ -25,7 +26,7 @@ from ..ops.weighted_sum import weighted_sum
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "additive_scores", "affine_grid",
            "apply_gates", "attention_gate", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
            "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
-           "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "fold",
+           "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "energy_gate", "fold",
            "gelu", "glu", "grid_sample", "group_norm", "hardsigmoid", "hardswish", "hardtanh", "huber_loss",
            "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
            "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",

@@ -68,3 +68,14 @@ def weighted_sum(graph, call):
             share = graph.unsqueeze(share, *range(1, rank)) if rank > 1 else share
         parts.append(graph.add("Mul", x, share))
     return graph.add("Sum", *parts)
+
+
+@writes("energy_gate")
+def energy_gate(graph, call):
+    """x · σ((x − μ)² / (4 (v + λ)) + ½)"""
+    x, dtype, pixels = call.inputs[0], call.dtypes[0], call.shapes[0][2] * call.shapes[0][3]
+    d = graph.add("Sub", x, _pixels(graph, x, "ReduceMean", True))
+    d = graph.add("Mul", d, d)
+    v = graph.add("Mul", _pixels(graph, d, "ReduceMean", True), graph.scalar(4 * pixels / max(1, pixels - 1), dtype))
+    e = graph.add("Div", d, graph.add("Add", v, graph.scalar(4 * call["e_lambda"], dtype)))
+    return graph.add("Mul", x, graph.add("Sigmoid", graph.add("Add", e, graph.scalar(0.5, dtype))))

@@ -1,5 +1,7 @@
 """SimAM: a number that differs from its neighbours matters; no parameters. (Yang et al., ICML 2021, PMLR 139:11863)"""
+from ...grad_mode import no_grad
 from ...ops.arguments import real
+from ...ops.energy import energy
 from .. import functional as F
 from .gate import Gate
 
@@ -21,12 +23,10 @@ class SimAM(Gate):
 
     def forward(self, x):
         self.check(x)
-        n, c, h, w = x.shape
-        d = (x - F.pool_pixels(x, with_max=False).reshape(n, c, 1, 1)).square()
-        v = F.pool_pixels(d, with_max=False) * (h * w / max(1, h * w - 1))
-        gate = F.sigmoid(d / (4 * (v + self.e_lambda)).reshape(n, c, 1, 1) + 0.5)
-        self.keep(voxel=gate)
-        return x * gate
+        if self.record_attention:
+            with no_grad():
+                self.keep(voxel=energy(x, self.e_lambda))
+        return F.energy_gate(x, self.e_lambda)
 
     def extra_repr(self):
         return f"{self.channels}, e_lambda={self.e_lambda}"
