@@ -2,6 +2,7 @@
 import re
 import sys
 
+from .. import kernels
 from ..cli import Mistake
 from ..nn.attention import GATES, MOST_PIXELS
 from ..summary import summary
@@ -26,7 +27,8 @@ def paper(gate):
 def cost(gate, channels, size):
     """(parameters, multiply-adds) for one map (channels, size, size)."""
     made = gate(channels, (size, size)) if gate.sized else gate(channels)
-    return sum(p.numel() for p in made.parameters()), summary(made, (1, channels, size, size)).multiply_adds
+    with kernels.use("reference"):                  # nothing to compile, and one small map is soon computed
+        return sum(p.numel() for p in made.parameters()), summary(made, (1, channels, size, size)).multiply_adds
 
 
 def table(channels, size, words):
