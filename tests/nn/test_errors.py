@@ -209,7 +209,7 @@ CASES = [
     (lambda: mha(key_padding_mask=x(3, 2) > 0), ValueError, "key_padding_mask has shape (3, 2), expected (2, 3)"),
     # models
     (lambda: model("resnt20"), ValueError,
-     "unknown model 'resnt20'; did you mean 'resnet20'? (there are lenet, attention_cnn, resnet8"),
+     "unknown model 'resnt20'; did you mean 'resnet20'? (there are lenet, attention_cnn, level_cnn, resnet8"),
     (lambda: model("resnet8", attention="cbm"), ValueError, "unknown attention 'cbm'; did you mean 'cbam'?"),
     (lambda: model("lenet", attention="se"), ValueError,
      "lenet has no place for a gate; use attention \"none\", or one of attention_cnn"),
