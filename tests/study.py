@@ -53,7 +53,7 @@ ARMS = {
     "levels": lambda size: LevelCNN(1, 41, size, "none", WIDTHS, levels="learned"),
 }
 PLAN = {"cluttered": ("mean", "widened", "pooling", "cbam"), "scales": tuple(ARMS)}
-PAIRS = (("pooling", "widened"), ("cbam", "widened"), ("mean", "widened"), ("levels", "uniform"))
+PAIRS = (("pooling", "widened"), ("cbam", "widened"), ("pooling", "mean"), ("cbam", "mean"), ("mean", "widened"), ("levels", "uniform"))
 
 
 class Images:
