@@ -46,7 +46,8 @@ def _close(ours, theirs, images):
     y = ours.eval()(ta.tensor(images)).data
     with torch.no_grad():
         z = theirs.eval()(torch.tensor(images)).numpy()
-    assert np.abs(y).max() > 0.01 and np.abs(y - z).max() < 1e-5 * max(1, np.abs(y).max()), np.abs(y - z).max()
+    largest, difference = np.abs(y).max(), np.abs(y - z).max()
+    assert difference < 1e-5 * max(1, largest) and difference < 1e-3 * largest, (largest, difference)     # the latter where scores are small
 
 
 @pytest.mark.parametrize("name, gate", PAIRS)
