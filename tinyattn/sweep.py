@@ -12,9 +12,10 @@ from .tensor import FLOATS, Tensor
 
 
 class GradientShapeError(RuntimeError):
-    """A backward pass gave an input a gradient that does not have the input's shape: `given` instead of `expected`."""
+    """A backward pass gave an input a gradient that does not have the input's shape: `given` instead of `expected`, in an
+    operation whose outputs have the shapes `outputs`."""
 
-    given, expected = (), ()
+    given, expected, outputs = (), (), ()
 
 
 def _reachable(roots):
@@ -91,7 +92,7 @@ def _check(node, number, edge, gradient):
     if gradient.shape != shape:
         error = GradientShapeError(f"{node.name}: its backward gave input {number} a gradient of shape {gradient.shape}, expected "
                                    f"the input's shape {shape}; after broadcasting, sum over the axes that were stretched")
-        error.given, error.expected = tuple(gradient.shape), tuple(shape)
+        error.given, error.expected, error.outputs = tuple(gradient.shape), tuple(shape), [tuple(s) for s, _ in node.outputs]
         raise error
     if gradient.dtype != dtype:
         raise TypeError(f"{node.name}: its backward gave input {number} a gradient of dtype {gradient.dtype}, expected the "

@@ -61,7 +61,7 @@ def gradcheck(function, inputs, eps=1e-5, atol=1e-6, rtol=1e-5, *, raise_excepti
     try:
         found = subject.gradients()
     except GradientShapeError as error:
-        report.cause = wrong_shape(error.given, error.expected)
+        report.cause = wrong_shape(error)
         report.problem = f"{error}. Likely cause: {report.cause}"
         return finish(report, raise_exception)
     compare(report, subject, found, (eps, atol, rtol), random, all_below, curve, names)

@@ -48,7 +48,7 @@ def gradcheck_float32(single, double, eps=1e-5, *, raise_exception=True, seed=0,
     try:
         found = judged.gradients()
     except GradientShapeError as error:
-        report.cause = wrong_shape(error.given, error.expected)
+        report.cause = wrong_shape(error)
         report.problem = f"{error}. Likely cause: {report.cause}"
         return finish(report, raise_exception)
     for (i, _), g in zip(judged.wanted, found):

@@ -29,7 +29,8 @@ def diagnose(evidence):
     if evidence.unused:
         return Cause("nothing", "zero gradient: nothing arrived; was the input detached, or did a backward return None?")
     if not np.any(evidence.analytic):
-        return Cause("zeros", "zero gradient where there should be one: was a value detached, or computed outside the operations?")
+        return Cause("zeros", "zero gradient where there should be one: something on the way was detached or computed outside the operations, "
+                              "or is multiplied by 0 (a mask?), or the gradients of two uses cancel (a wrong sign?)")
     if not np.isfinite(evidence.numeric).all():
         return Cause("unknown", "unknown: differences are not finite here; check at another point")
     for detector in DETECTORS:
@@ -40,18 +41,15 @@ def diagnose(evidence):
                             "term, with the smallest input that shows it")
 
 
-def wrong_shape(given, expected):
-    """The cause where backward gave a gradient of another shape."""
-    try:
-        stretched = np.broadcast_shapes(given, expected) == tuple(given)
-    except ValueError:
-        stretched = False
-    if stretched:
+def wrong_shape(error):
+    """The cause where backward gave a gradient of another shape. error: a `GradientShapeError`."""
+    given, expected = error.given, error.expected
+    if given in error.outputs and np.broadcast_shapes(given, expected) == given:
         axes = [i for i in range(len(given)) if i < len(given) - len(expected) or given[i] != expected[i - len(given) + len(expected)]]
         return Cause("un-broadcast", f"a missing un-broadcast: sum over axis {', '.join(map(str, axes))}, along which the input was stretched")
     if sorted(given) == sorted(expected):
         return Cause("transposed", "transposed: the axes of the gradient stand in another order than the input's")
-    return Cause("shape", "a sum over too many axes, or a slice that is too short, since the shape is not the input's")
+    return Cause("shape", "unknown: some sum, slice or reshape of the formula makes this shape; follow the shapes from dy on")
 
 
 def _count(wrong):

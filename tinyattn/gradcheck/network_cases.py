@@ -33,6 +33,7 @@ for x, w, options in CONVOLUTIONS:
 case("conv2d", lambda t, F, x, w: F.conv2d(x, w), N(3, 5, 5), N(2, 3, 3, 3), label="one image, no bias")
 case("conv2d", lambda t, F, x, w: F.conv2d(x, w, padding=1), const(N(2, 3, 5, 5)), N(2, 3, 3, 3), label="weight alone")
 case("conv2d", lambda t, F, x, w: F.conv2d(x, w, padding=1), N(2, 3, 5, 5), const(N(2, 3, 3, 3)), label="input alone")
+case("conv2d", lambda t, F, x, w, b: F.conv2d(x, w, b), N(2, 3, 4, 5), const(N(2, 3, 3, 3)), N(2), label="input and bias alone")
 case("conv1d", lambda t, F, x, w, b: F.conv1d(x, w, b, 2, 1, 2), N(2, 3, 9), N(4, 3, 3), N(4))
 case("conv1d", lambda t, F, x, w: F.conv1d(x, w, padding=1), N(1, 7), N(1, 1, 3))
 case("conv1d", lambda t, F, x, w: F.conv1d(x, w, padding="same", dilation=3), N(2, 2, 7), N(3, 2, 4), label="same, uneven")
@@ -318,6 +319,20 @@ def _root(t, F, x):
 
 
 case("root", _root, P(3))
+
+
+def _picked(t, F, x, places):
+    from ..ops.pool import PickWinnersFunction
+    return PickWinnersFunction.apply(x, places, shape=x.shape)
+
+
+def _picked_in_tiles(t, F, x, places):
+    from ..ops.pool import TiledPickWinnersFunction
+    return TiledPickWinnersFunction.apply(x, places, shape=x.shape, kernel_size=(2, 2))
+
+
+case("pick_winners", _picked_in_tiles, N(1, 2, 4, 4), V([[[[0, 3], [1, 2]], [[2, 2], [3, 0]]]], np.uint8), label="in tiles")
+case("pick_winners", _picked, N(1, 2, 3, 3), V([[[[0, 4], [8, 4]], [[1, 1], [5, 7]]]], np.int32))
 case("unbroadcast", lambda t, F, x: _unbroadcast(x), N(2, 3, 4))
 
 

@@ -164,10 +164,11 @@ def does_not_move(e):
     analytic, numeric = e.moved
     if not np.isfinite(analytic).all() or not np.isfinite(numeric).all():
         return None
-    if np.abs(analytic - e.analytic).max() <= 1e-12 * np.abs(e.analytic).max() and \
-            np.abs(numeric - e.numeric).max() > 1e-4 * np.abs(e.numeric).max():
-        return Cause("stale", "the gradient stays the same when the input changes, though the true one does not: what it should be multiplied by "
-                              "(the input, the output) is missing, or was saved at another call")
+    alive = np.abs(numeric) + np.abs(e.numeric) > 1e-6 * np.abs(e.numeric).max()
+    moves = np.abs(numeric - e.numeric) > 1e-4 * np.abs(e.numeric).max()         # at most elements, or it only jumped at some
+    if np.abs(analytic - e.analytic).max() <= 1e-12 * np.abs(e.analytic).max() and moves.sum() > 0.6 * alive.sum():
+        return Cause("stale", "the gradient stays the same when the input changes, though the true one does not: a factor or a term with the "
+                              "input (or the output) in it is missing, or was saved at another call")
     return None
 
 
@@ -180,6 +181,6 @@ def factor_along_an_axis(e):
         found = [factor_of(a, n, 10 * e.close) for a, n in parts]
         if all(c is not None for c in found):
             listed = ", ".join(f"{c:.4g}" for c in found[:4]) + ", …" * (len(found) > 4)
-            return Cause("factor along an axis", f"right but for a factor of its own at each index of axis {axis} ({listed}): a weight or a count of "
-                                                 "that axis is missing", (axis,))
+            return Cause("factor along an axis", f"right but for a factor of its own at each index of axis {axis} ({listed}): a weight, a scale or a count "
+                                                 "of that axis is missing or wrong", (axis,))
     return None

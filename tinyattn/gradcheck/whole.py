@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..tensor import Tensor
 from .evidence import Cause, same
 
 
@@ -49,8 +50,10 @@ def sign_and_factor(e):
     if counts and not others:
         return Cause("mean", f"{words}: a mean where the sum belongs: divided by {' or '.join(counts)} once too often", tuple(counts))
     if counts or others:
-        return Cause("factor", f"{words}: it may be {' or '.join(others + counts)}", tuple(others + counts))
-    return Cause("factor", f"{words}: a constant of the formula is missing or wrong, or the gradient of one of several uses is left out")
+        use = ", or one of two uses is left out" if np.isclose(abs(c), 0.5, rtol=1e-4) else ""
+        return Cause("factor", f"{words}: it may be {' or '.join(others + counts)}{use}", tuple(others + counts))
+    return Cause("factor", f"{words}: a constant of the formula (or an input that is one number) is missing or wrong, or the gradient "
+                           "of one of several uses is left out")
 
 
 def candidates(e, c):
@@ -72,7 +75,10 @@ def candidates(e, c):
 
 
 def _numbers(e):
-    """(value, words) of the numbers that the recorded operations were called with."""
+    """(value, words) of the numbers that the recorded operations were called with, and of inputs that are one number."""
+    for i, t in enumerate(e.subject.inputs):
+        if isinstance(t, Tensor) and t.is_floating_point() and t.data.size == 1 and t is not e.x:
+            yield abs(float(t.data.item())), f"|input {i}|"
     for name, attributes, _ in e.tape:
         for key, value in attributes.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
