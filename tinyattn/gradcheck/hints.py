@@ -48,7 +48,7 @@ def wrong_shape(error):
         axes = [i for i in range(len(given)) if i < len(given) - len(expected) or given[i] != expected[i - len(given) + len(expected)]]
         return Cause("un-broadcast", f"a missing un-broadcast: sum over axis {', '.join(map(str, axes))}, along which the input was stretched")
     if sorted(given) == sorted(expected):
-        return Cause("transposed", "transposed: the axes of the gradient stand in another order than the input's")
+        return Cause("shape", "unknown: the lengths are right, in another order: transposed, or summed over the wrong axis")
     return Cause("shape", "unknown: some sum, slice or reshape of the formula makes this shape; follow the shapes from dy on")
 
 

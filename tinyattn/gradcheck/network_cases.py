@@ -321,6 +321,15 @@ def _root(t, F, x):
 case("root", _root, P(3))
 
 
+def _add_relu(t, F, a, b):
+    from ..ops.activation import add_relu
+    return add_relu(a, b)
+
+
+case("add_relu", _add_relu, D(3, 4), const(V(0.01)), label="a number")
+case("add_relu", _add_relu, D(2, 3, 4), D(3, 1))
+
+
 def _picked(t, F, x, places):
     from ..ops.pool import PickWinnersFunction
     return PickWinnersFunction.apply(x, places, shape=x.shape)

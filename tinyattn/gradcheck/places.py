@@ -7,9 +7,9 @@ from .evidence import Cause
 
 
 def _busy(e):
-    """Whether some elements are wrong and others, that are not merely 0 on both sides, are right."""
+    """Whether some elements (two at least) are wrong and others, that are not merely 0 on both sides, are right."""
     right = ~e.wrong & (np.abs(e.numeric) > 1e-6 * np.abs(e.numeric).max(initial=0))
-    return e.wrong.any() and right.any()
+    return e.wrong.sum() >= 2 and right.any()
 
 
 def _planes(e):
@@ -116,7 +116,7 @@ def ends(e):
     for axis, length in enumerate(e.shape):
         any_wrong, share = _by_index(e, axis)
         where = np.flatnonzero(any_wrong)
-        if length >= 3 and where.size == 1 and where[0] in (0, length - 1) and share[where[0]] > 0.6 and e.wrong.size // length >= 1:
+        if length >= 3 and where.size == 1 and where[0] in (0, length - 1) and share[where[0]] > 0.6 and e.wrong.size // length >= 2:
             slice_ = np.take(e.analytic, where[0], axis)
             word = "last" if where[0] else "first"
             if not np.any(slice_):
@@ -128,7 +128,7 @@ def ends(e):
 
 def left_out(e):
     """Zero at some elements that matter, right at all others."""
-    if _busy(e) and not np.any(e.analytic[e.wrong]) and e.wrong.sum() >= 1:
-        return Cause("left out", f"zero at {int(e.wrong.sum())} of {e.wrong.size} elements that matter, right at the others: some uses of "
-                                 "the input (windows, indices, outputs) are left out")
+    if _busy(e) and not np.any(e.analytic[e.wrong]):
+        return Cause("left out", f"zero at {int(e.wrong.sum())} of {e.wrong.size} elements that matter, right at the others: a wrong "
+                                 "mask, or some uses of the input (windows, indices, outputs) are left out")
     return None

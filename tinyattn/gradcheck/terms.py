@@ -44,8 +44,8 @@ def one_of_many(e):
         for t in (0, length - 1):
             if analytic.size * length >= 4 and same(analytic, per[:, t], 10 * e.close):
                 if t:
-                    return Cause("last use", f"only the last index along axis {axis - 1} of the output arrives: overwritten (=) where it should "
-                                             "be added (+=), or a sum over that axis is missing")
+                    return Cause("last use", f"only what the last index along axis {axis - 1} of the output contributes arrives: overwritten (=) "
+                                             "where it should be added (+=), or the other uses are left out")
                 return Cause("un-broadcast", f"only the first index along axis {axis - 1} of the output arrives: the input was stretched along it, "
                                              "and the un-broadcast must sum over it")
     flat = each.reshape(len(analytic), -1)
@@ -178,6 +178,8 @@ def factor_along_an_axis(e):
         if e.shape[axis] < 2 or e.analytic.size // e.shape[axis] < 3:
             continue
         parts = [(np.take(e.analytic, i, axis), np.take(e.numeric, i, axis)) for i in range(e.shape[axis])]
+        if any(np.count_nonzero(np.abs(n) > 1e-6 * np.abs(e.numeric).max()) < 2 for _, n in parts):
+            continue                                             # one number always has a factor
         found = [factor_of(a, n, 10 * e.close) for a, n in parts]
         if all(c is not None for c in found):
             listed = ", ".join(f"{c:.4g}" for c in found[:4]) + ", …" * (len(found) > 4)

@@ -1,0 +1,47 @@
+"""The proof of the checker on a few operations (the whole: python tests/mutants.py), and that the proof itself can fail."""
+import mutants as proof
+import pytest
+
+from tinyattn import kernels
+from tinyattn.gradcheck.registry import CASES
+from tinyattn.ops.elementwise import MulFunction
+
+FEW = ["ClampFunction", "DivFunction", "ExpFunction", "SoftmaxFunction", "SliceFunction"]
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    with kernels.use("reference"):
+        uses = proof.uses_of_operations([c for c in CASES if c.name in ("clamp", "div", "exp", "softmax", "getitem", "narrow")])
+        operations = proof.operations()
+        return [proof.try_mutant(m, uses[n]) for n in FEW for m in proof.mutants(n, operations[n], proof.gradients_of(operations[n], uses[n][:1]))]
+
+
+def test_mutants_are_caught_and_no_cause_is_a_wrong_one(outcomes):
+    assert len(outcomes) > 40 and all(sum(o.mutant.operation == n for o in outcomes) >= 3 for n in FEW)
+    assert proof.complaints_about(outcomes) == []
+    assert proof.named(outcomes) > 15
+
+
+def test_the_proof_can_fail(outcomes):
+    """A mutant that changes nothing survives and is complained about; so is a cause that is a wrong one."""
+    with kernels.use("reference"):
+        uses = proof.uses_of_operations([c for c in CASES if c.name == "mul"])["MulFunction"]
+        same = proof.Mutant("MulFunction", "factor", "nothing changed", MulFunction, "backward", MulFunction.backward)
+        survived = proof.try_mutant(same, uses)
+    assert not survived.caught and proof.survivors([survived]) == ["MulFunction.backward: nothing changed"]
+    assert any("not in EQUIVALENT" in c for c in proof.complaints_about([survived]))
+    assert any("more than 5 %" in c for c in proof.complaints_about([survived]))
+    right = next(o for o in outcomes if o.cause == "sign")
+    misled = proof.Outcome(right.mutant, True, right.by, "stride", "wrong in every second row")
+    assert [proof.misled([right]), proof.misled([misled])] == [[], [misled]]
+    assert "backward" not in vars(MulFunction)                    # and what was installed is gone
+
+
+def test_every_operation_is_looked_at():
+    names = proof.operations()
+    assert {"Conv2dFunction", "GeluFunction", "MinimumFunction", "ConvTranspose2dFunction", "LSTMFunction"} <= set(names)
+    assert len(names) > 80 and not {"Binary", "Unary", "Function", "FusedDerivative"} & set(names)
+    kinds = {m.kind for n in ("AddFunction", "SoftmaxFunction", "SqrtFunction", "SliceFunction", "LayerNormFunction")
+             for m in proof.mutants(n, names[n], 1)}
+    assert {"sign", "factor", "term", "dropped factor", "off by one", "mean or sum"} <= kinds
