@@ -34,11 +34,12 @@ from tinyattn.gradcheck.registry import CASES, LAYERS
 
 METHODS = ("backward", "partials", "derivative", "written_out")
 SAMPLES = {1: 40, 2: 20}  # of each order, so many samples of an operation are tried
-LARGEST = 300             # elements of a sample's inputs; larger ones are tried only where there is no other
+DEAREST = 2500            # elements of a sample's inputs times operations on its tape; dearer ones are tried only where there is no other
 
 _AT_ZERO = "only where a or b is 0 to the last bit, where the power is no smooth function of both: tests/parity holds it"
 _AT_TIES = "only at ties, where a maximum has no derivative: tests/parity holds PyTorch's half"
 _AT_KINK = "only at x = 0 with alpha other than 1, where elu has a kink"
+_CANCELS = "b is added to every score, and softmax takes away what all share: its gradient is 0"
 EQUIVALENT = {
     "EluFunction.derivative: the sign in y.detach() + alpha": _AT_KINK,
     "EluFunction.derivative: y.detach() + alpha without its second term": _AT_KINK,
@@ -49,6 +50,11 @@ EQUIVALENT = {
     "MaximumFunction.partials: cast(eq(a, b), dy.dtype) * 0.5 without its second factor": _AT_TIES,
     "MaximumFunction.partials: 0.5 doubled": _AT_TIES,
     "ExtremeFunction.backward: hits / hits.sum(ctx.attributes['dim'], keepdim=True) without its second factor": _AT_TIES,
+    "PowFunction.partials: 0 one more in eq(b, 0)": _AT_ZERO, "PowFunction.partials: 1 one more in where(eq(b, 0), 1, b)": _AT_ZERO,
+    "PowFunction.partials: 0 one more in eq(a, 0)": _AT_ZERO, "PowFunction.partials: 0 one more in ge(b, 0)": _AT_ZERO,
+    "PowFunction.partials: 0 one more in where(at_zero, 0, pow(a, b) * log(where(at_zero, 1, a)))": _AT_ZERO,
+    "PowFunction.partials: 1 one more in where(at_zero, 1, a)": _AT_ZERO,
+    "AttentionPoolFunction.backward: gradient 2 negated": _CANCELS, "AttentionPoolFunction.backward: gradient 2 moved by one": _CANCELS,
     "EmbeddingFunction.backward: dy * share without its second factor":
         "scale_grad_by_freq is meant not to be the derivative; tests/parity holds it",
 }
@@ -103,6 +109,7 @@ class Use:
     sample: object
     order: int
     size: int
+    cost: int
 
 
 def uses_of_operations(samples=(*CASES, *LAYERS, Cast())):
@@ -125,10 +132,10 @@ def uses_of_operations(samples=(*CASES, *LAYERS, Cast())):
             second = _nodes([g for g in made if g is not None]) | first
         for order, names in ((1, first), (2, second)):
             for name in names:
-                found.setdefault(name, []).append(Use(sample, order, size))
+                found.setdefault(name, []).append(Use(sample, order, size, size * len(names)))
     for name, uses in found.items():
-        uses.sort(key=lambda u: (u.order, u.size > LARGEST, u.size < 4, u.sample.name.lower() + "function" != name.lower().replace("_", ""), u.size))
-        small = [u for u in uses if u.size <= LARGEST] or uses[:2]
+        uses.sort(key=lambda u: (u.order, u.cost > DEAREST, u.size < 4, u.sample.name.lower() + "function" != name.lower().replace("_", ""), u.cost))
+        small = [u for u in uses if u.cost <= DEAREST] or uses[:2]
         first, second = ([u for u in small if u.order == order][:SAMPLES[order]] for order in (1, 2))
         found[name] = first[:5] + second[:4] + first[5:] + second[4:]
     return found

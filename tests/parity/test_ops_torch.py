@@ -75,6 +75,20 @@ NO_TWIN = dict.fromkeys(("dropout", "dropout1d", "dropout2d"), "another generato
 NO_TWIN.update(dict.fromkeys(("rnn", "gru", "lstm", "last_state", "zero_outside"), "layers and lengths: tests/parity/test_recurrent_torch.py"))
 
 
+def _picked(t, f, x, places):
+    at = places.permute(0, 3, 1, 2).long()                                   # (N, C, H', W')
+    return x.flatten(2).gather(2, at.flatten(2)).reshape(at.shape)
+
+
+def _picked_in_tiles(t, f, x, places):
+    at = places.permute(0, 3, 1, 2).long()
+    rows, columns = 2 * torch.arange(at.shape[2])[:, None] + at // 2, 2 * torch.arange(at.shape[3]) + at % 2
+    return x.flatten(2).gather(2, (rows * x.shape[3] + columns).flatten(2)).reshape(at.shape)
+
+
+TWINS.update({"add_relu": lambda t, f, a, b: TF.relu(a + b), "pick_winners": _picked, "pick_winners in tiles": _picked_in_tiles})
+
+
 def _call(name, sample):
     return TWINS.get(name) or TWINS.get(sample.name) or sample.call
 
