@@ -151,7 +151,8 @@ function start(document) {
     if (values) for (let i = 0; i < h * w; i++) {
       const level = high > low ? (values[i] - low) / (high - low) : 0;
       context.fillStyle = `rgba(${colour(data.heat, level)}, ${0.25 + 0.45 * level})`;
-      context.fillRect(i % w * width, Math.floor(i / w) * height, width + 0.5, height + 0.5);
+      const x = i % w, y = Math.floor(i / w), left = Math.round(x * width), top = Math.round(y * height);  // whole pixels: no seams
+      context.fillRect(left, top, Math.round((x + 1) * width) - left, Math.round((y + 1) * height) - top);
     }
     if (layer.form === "bars") return;
     for (const [stroke, line] of [["#ffffff", 7], ["#2f6fdb", 3.5]]) {
@@ -184,9 +185,9 @@ function start(document) {
       Object.assign(meter, { min: 0, max: 1, value: p });
       meter.setAttribute("aria-hidden", "true");
       const truth = image.label === null ? "" : index === image.label ? " (true)" : i === 0 ? ` (wrong: it is ${data.classes[image.label]})` : "";
-      name.textContent = `${data.classes[index]} ${(100 * p).toFixed(1)} %${truth} `;
+      name.textContent = `${data.classes[index]} ${(100 * p).toFixed(1)} %${truth}`;
       name.className = image.label === null ? "" : index === image.label ? "right" : i === 0 ? "wrong" : "";
-      line.append(name, meter);
+      line.append(meter, name);
       return line;
     }));
   }
