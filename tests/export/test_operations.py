@@ -12,7 +12,7 @@ from tinyattn.export import ExportError
 
 NOT_TRANSLATED = {
     **{name: "has no ONNX translation yet; the layers that use it: (the model itself)"
-       for name in ("cross_entropy", "dropout", "dropout1d", "dropout2d", "rnn", "gru", "lstm")},
+       for name in ("cross_entropy", "dropout", "dropout1d", "dropout2d", "rnn", "gru", "lstm", "pick_winners")},
     **{f"cross_entropy {reduction}, probabilities": None for reduction in ("mean", "sum", "none")},      # made of ordinary operations
     "setitem": "assign", "nll_loss": "outside the recorded operations", "zero_outside": "outside the recorded operations",
     "last_state 3×9×2 9": "outside the recorded operations", "embedding by frequency": "outside the recorded operations",
@@ -21,7 +21,7 @@ NOT_TRANSLATED = {
                      "a number, integers, booleans", "a mask of the last two axes")},
 }
 """Operations, or single samples of them, that are refused, and in which words: losses and randomness are no part of a trained model,
-and what is given as an index, or as lengths, is read outside the operations."""
+nor is what only gradients of gradients use, and what is given as an index, or as lengths, is read outside the operations."""
 
 SAMPLES = {name: sample for name, sample in BY_ID.items() if all(a.size for a in map(np.asarray, sample.arrays()))
            and name != "cat nothing at the end"}
