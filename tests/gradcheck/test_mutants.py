@@ -1,7 +1,9 @@
 """The proof of the checker on a few operations (the whole: python tests/mutants.py), and that the proof itself can fail."""
 import mutants as proof
+import numpy as np
 import pytest
 
+import tinyattn as ta
 from tinyattn import kernels
 from tinyattn.gradcheck.registry import CASES
 from tinyattn.ops.elementwise import MulFunction
@@ -36,6 +38,18 @@ def test_the_proof_can_fail(outcomes):
     misled = proof.Outcome(right.mutant, True, right.by, "stride", "wrong in every second row")
     assert [proof.misled([right]), proof.misled([misled])] == [[], [misled]]
     assert "backward" not in vars(MulFunction)                    # and what was installed is gone
+
+
+def test_a_sample_that_fails_unbroken_proves_nothing():
+    class Kinked:
+        name, label = "relu", "at its kink"
+
+        def prepared(self):
+            return (lambda x: x.relu() * 2), [ta.zeros(3, dtype=np.float64, requires_grad=True)]
+
+    mutant = next(iter(proof.mutants("MulFunction", MulFunction, 1)))
+    with kernels.use("reference"), pytest.raises(AssertionError, match="fails although nothing is broken"):
+        proof.try_mutant(mutant, [proof.Use(Kinked(), 1, 3, 3)])
 
 
 def test_every_operation_is_looked_at():

@@ -139,7 +139,8 @@ def _check_input(report, subject, k, analytic, unused, tolerances, random, all_b
     if worst is None:
         return None
     worst.checked = checked
-    rounded = report.dtype == "float64" and is_float32(analytic)
+    # noise around a gradient of 0 has few digits too: only what is large beside all tolerances can be said to be rounded
+    rounded = report.dtype == "float64" and np.abs(analytic).max(initial=0) > 100 * np.max(atol, initial=0) and is_float32(analytic)
     if worst.excess <= 1 and not rounded:
         return worst
     explained = len(report.failures) < EXPLAINED

@@ -327,7 +327,7 @@ def _add_relu(t, F, a, b):
 
 
 case("add_relu", _add_relu, D(3, 4), const(V(0.01)), label="a number")
-case("add_relu", _add_relu, D(2, 3, 4), D(3, 1))
+case("add_relu", _add_relu, D(2, 3, 4), N(3, 1))
 
 
 def _picked(t, F, x, places):
