@@ -9,8 +9,10 @@ import pytest
 import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import kernels
+from tinyattn.gradcheck.float32 import gradcheck_float32
 from tinyattn.ops import attention, axes, conv, elementwise, gather, index, loss, norm, pool, recurrent, reduce, shape
 from tinyattn.ops.compare import WhereFunction
+from tinyattn.ops.shape import CastFunction
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +161,13 @@ def test_the_cause_is_named(title, monkeypatch):
 def test_points_and_functions_of_the_user(function, point, kind):
     report = ta.gradcheck(function, ta.tensor(np.array(point), requires_grad=True), raise_exception=False, curve=False)
     assert report.failures and report.failures[0].cause.kind == kind, str(report)
+
+
+def test_a_mistake_that_float64_does_not_make_is_no_usual_one(monkeypatch):
+    right = CastFunction.backward
+    monkeypatch.setattr(CastFunction, "backward", lambda ctx, dy: -right(ctx, dy))
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    single, double = ((lambda x: x.double() ** 2, [ta.tensor(x.astype(dtype), dtype=dtype, requires_grad=True)])
+                      for dtype in (np.float32, np.float64))
+    report = gradcheck_float32(single, double, raise_exception=False, curve=False)
+    assert not report and "only on float32's way" in str(report)

@@ -90,6 +90,12 @@ class Evidence:
         return np.zeros(self.shape) if g is None else g
 
     @cached_property
+    def repeated(self):
+        """Whether the subject gives this gradient when it is asked again. What was computed in float32 is asked again in float64, and
+        a mistake of the casts alone is not made there."""
+        return self.double or same(self._asked(self.subject.weights), self.analytic, 10 * self.close)
+
+    @cached_property
     def doubled(self):
         """The analytic gradient where all weights are twice as large: twice as large itself, if backward is linear in dy."""
         return self._asked([2 * r for r in self.subject.weights])

@@ -33,6 +33,9 @@ def diagnose(evidence):
                               "or is multiplied by 0 (a mask?), or the gradients of two uses cancel (a wrong sign?)")
     if not np.isfinite(evidence.numeric).all():
         return Cause("unknown", "unknown: differences are not finite here; check at another point")
+    if not evidence.repeated:
+        return Cause("unknown", "unknown, but only on float32's way: asked again in float64, backward gives another gradient. Look at casts, "
+                                "and at what a kernel does for float32 alone")
     for detector in DETECTORS:
         found = detector(evidence)
         if found is not None:
