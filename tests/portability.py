@@ -18,7 +18,8 @@ MACHINES = {
     "haswell": (("zmm",), "ymm"),  # AVX2
     "x86-64": (("zmm", "ymm"), "xmm"),  # SSE2 alone: not even a fused multiply-add
 }
-FAMILIES = ("conv", "matmul", "attention", "pool", "norm", "gates", "recurrent", "softmax", "loss", "optimizer_kernels", "resample")
+FAMILIES = ("conv", "matmul", "attention", "pool", "norm", "gates", "energy", "additive", "weighted_sum", "recurrent", "softmax", "loss",
+            "optimizer_kernels", "resample")
 LEAST = 60  # functions that must have been looked at
 
 

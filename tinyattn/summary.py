@@ -83,7 +83,7 @@ def summary(model, input_shape):
 
     for name, module in model.named_modules():
         own = any(p is not None for p in module._parameters.values())
-        if own or not list(module.children()) or _multiplies_itself(module):
+        if own or not list(module.children()) or hasattr(module, "own_multiply_adds"):
             listen(name, module)
     was_training = model.training
     model.eval()
@@ -97,13 +97,8 @@ def summary(model, input_shape):
     return Summary(type(model).__name__, tuple(input_shape), rows)
 
 
-def _multiplies_itself(module):
-    """Whether a module that holds layers makes products besides theirs: then it says how many, or is known here."""
-    return hasattr(module, "own_multiply_adds") or type(module).__name__ in ("MultiheadAttention", "AttentionPool")
-
-
 def _multiply_adds(module, inputs, output):
-    """Multiply-adds of one layer alone, without the modules inside it."""
+    """Multiply-adds of one layer alone, without the modules inside it. What makes products besides its layers' says how many itself."""
     if hasattr(module, "own_multiply_adds"):
         return module.own_multiply_adds(inputs, output)
     outputs = math.prod(output.shape)
@@ -115,10 +110,4 @@ def _multiply_adds(module, inputs, output):
         return outputs * weight.shape[1]
     if kind.removesuffix("Cell") in ("RNN", "GRU", "LSTM"):  # every weight meets every step of every sequence
         return math.prod(inputs[0].shape[:-1]) * sum(w.numel() for w in module._parameters.values() if w is not None and w.ndim == 2)
-    if kind == "MultiheadAttention":
-        e, s = module.embed_dim, inputs[1].shape[1 if module.batch_first and inputs[1].ndim == 3 else 0]
-        projected = sum(math.prod(x.shape) for x in inputs[:3]) * e
-        return projected + 2 * outputs * s
-    if kind == "AttentionPool":  # the weighted sum; its scores are a Linear inside it
-        return math.prod(inputs[0].shape)
     return 0

@@ -1,6 +1,7 @@
 """Mistakes that public implementations of the gates made, each of which a test here would catch; and formulas that fit on a line."""
 import numpy as np
 import pytest
+from made_gates import C, images, make, moved
 
 import tinyattn as ta
 from tinyattn import kernels
@@ -12,28 +13,6 @@ def plain_kernels():
     with kernels.use("reference"):
         ta.manual_seed(1)
         yield
-
-
-C = 24                                                # not a power of two; 24 // 16 = 1
-
-
-def images(*shape, seed=0):
-    return ta.tensor(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
-
-
-def moved(gate, seed=1, by=0.5):
-    """The gate with parameters and running statistics off their first values, so that nothing is 0 or 1."""
-    random = np.random.default_rng(seed)
-    for p in gate.parameters():
-        p.data[...] += by * random.normal(size=p.shape)
-    for name, b in gate.named_buffers():
-        if "running" in name:
-            b.data[...] += 0.3 * random.random(b.shape)
-    return gate
-
-
-def make(name, size=(7, 5), channels=C, seed=1):
-    return moved(A.create(name, channels, size), seed)
 
 
 def recorded(gate, x):

@@ -1,6 +1,7 @@
 """What every gate keeps to: images apart, modes, first values, counts, a step of training in every model, answers to bad input."""
 import numpy as np
 import pytest
+from made_gates import C, images, make
 
 import tinyattn as ta
 from tinyattn import kernels, nn
@@ -15,27 +16,7 @@ def plain_kernels():
 
 
 GATES = [name for name in A.GATES if name != "none"]
-C = 24                                                # not a power of two; 24 // 16 = 1
 FLOOR = max(4, C // 16)
-
-
-def images(*shape, seed=0):
-    return ta.tensor(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
-
-
-def moved(gate, seed=1, by=0.5):
-    """The gate with parameters and running statistics off their first values, so that nothing is 0 or 1."""
-    random = np.random.default_rng(seed)
-    for p in gate.parameters():
-        p.data[...] += by * random.normal(size=p.shape)
-    for name, b in gate.named_buffers():
-        if "running" in name:
-            b.data[...] += 0.3 * random.random(b.shape)
-    return gate
-
-
-def make(name, size=(7, 5), channels=C, seed=1):
-    return moved(A.create(name, channels, size), seed)
 
 
 # --- what every gate keeps -------------------------------------------------------------------------------------------

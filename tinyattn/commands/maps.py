@@ -162,8 +162,7 @@ def _score(trained, folder, wanted, args, progress):
         part, masks = setup.Part(setup.load_part(config, "test"), args.score_images), None
         progress.say(f"{config.data} does not say where its objects are, so there is no pointing game: only deletion and insertion")
     x = pictures.normalised(part.images, trained.about)
-    layers = None if wanted is None else wanted
-    chance, rows = score.score(trained.model, x, masks, layers, seed=config.seed, say=progress.say)
+    chance, rows = score.score(trained.model, x, masks, wanted, seed=config.seed, say=progress.say)
     title = trained.source.parent.resolve().name
     result = {"run": str(trained.source.parent), "data": config.data, **score.asdict(chance, rows)}
     with writing(folder, "--out"):

@@ -8,7 +8,7 @@ from .curve import v_curve
 from .evidence import Cause, Evidence
 from .hints import diagnose, wrong_shape
 from .report import Failure, GradcheckError, Report, Worst
-from .subject import Subject
+from .subject import Subject, wanted_inputs
 from .whole import is_float32
 
 ALL_BELOW = 64     # inputs of up to so many elements are checked element by element
@@ -21,9 +21,7 @@ EXPLAINED = 3      # of a model with many wrong inputs, so many are looked into
 
 
 def _checked_inputs(inputs):
-    wanted = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    if not wanted:
-        raise ValueError("gradcheck: no input requires a gradient; pass tensors made with requires_grad=True")
+    wanted = wanted_inputs(inputs)
     for i, x in wanted:
         if x.dtype != np.float64:
             raise TypeError(f"gradcheck: input {i} is {x.dtype}; differences need float64: pass x.double(), and module.double() "

@@ -25,7 +25,7 @@ from ..tensor import Tensor
 from .checker import ALL_BELOW, compare, finish, what_forbids
 from .hints import wrong_shape
 from .report import Report
-from .subject import Subject
+from .subject import Subject, wanted_inputs
 
 ROUNDING = 2.0**-24  # u: half the distance from 1 to the next float32
 DRAWS = 4
@@ -61,10 +61,7 @@ def gradcheck_float32(single, double, eps=1e-5, *, raise_exception=True, seed=0,
 
 
 def _subject(function, inputs, seed):
-    wanted = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    if not wanted:
-        raise ValueError("gradcheck: no input requires a gradient; pass tensors made with requires_grad=True")
-    return Subject(function, inputs, wanted, np.random.default_rng(seed))
+    return Subject(function, inputs, wanted_inputs(inputs), np.random.default_rng(seed))
 
 
 def _same_point(judged, truth):

@@ -79,8 +79,7 @@ def stride(e):
                 return Cause("stride", f"wrong in every {every} {what} (axis {axis}), right between: {why}")
     if len(e.shape) < 3:
         return None
-    a, b = len(e.shape) - 2, len(e.shape) - 1
-    plane = e.wrong.any(tuple(range(a)))
+    plane = e.wrong.any(tuple(range(len(e.shape) - 2)))
     for step, (i, j) in ((s, at) for s in steps for at in itertools.product(range(s), range(s))):
         grid = np.zeros(plane.shape, bool)
         grid[i::step, j::step] = True

@@ -5,6 +5,14 @@ from ..autograd import grad
 from ..tensor import Tensor
 
 
+def wanted_inputs(inputs):
+    """[(number, Tensor)] of those inputs that require a gradient. ValueError if none does."""
+    wanted = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    if not wanted:
+        raise ValueError("gradcheck: no input requires a gradient; pass tensors made with requires_grad=True")
+    return wanted
+
+
 class Subject:
     """A function at a point. It can be measured by differences, and asked for its gradients, again and elsewhere.
 

@@ -25,6 +25,14 @@ class Stage(nn.Module):
         return self.pool(self.gate(self.block(x)))
 
 
+def check_stages(caller, image_size, widths, depths):
+    """ValueError unless there are stages, and images large enough for them."""
+    if image_size < 4:
+        raise ValueError(f"{caller}: images of {image_size} pixels are too small; it needs at least 4")
+    if not widths or len(widths) != len(depths):
+        raise ValueError(f"{caller}: widths and depths must name as many stages, at least one, got {widths} and {depths}")
+
+
 class AttentionCNN(nn.Module):
     """Three stages of 3×3 convolutions (16, 32, and twice 64 channels), each with a gate; attention pooling; a linear layer.
 
@@ -36,10 +44,7 @@ class AttentionCNN(nn.Module):
     def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="cbam", widths=(16, 32, 64), depths=(1, 1, 2),
                  pool="attention"):
         super().__init__()
-        if image_size < 4:
-            raise ValueError(f"AttentionCNN: images of {image_size} pixels are too small; it needs at least 4")
-        if not widths or len(widths) != len(depths):
-            raise ValueError(f"AttentionCNN: widths and depths must name as many stages, at least one, got {widths} and {depths}")
+        check_stages("AttentionCNN", image_size, widths, depths)
         if pool not in ("attention", "mean"):
             raise ValueError(f"AttentionCNN: pool is {pool!r}, expected 'attention' or 'mean'")
         self.stages, size, channels, last = nn.Sequential(), image_size, in_channels, len(widths) - 1

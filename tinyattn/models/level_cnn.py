@@ -4,7 +4,7 @@ A stage early in the network sees small parts of an image sharply, a late one la
 sizes (the data set ``scales``), no single one is right for all.
 """
 from .. import nn
-from .attention_cnn import Stage
+from .attention_cnn import Stage, check_stages
 
 
 class LevelCNN(nn.Module):
@@ -21,10 +21,7 @@ class LevelCNN(nn.Module):
     def __init__(self, in_channels=1, num_classes=10, image_size=28, attention="none", widths=(16, 32, 64), depths=(2, 2, 2),
                  levels="learned"):
         super().__init__()
-        if image_size < 4:
-            raise ValueError(f"LevelCNN: images of {image_size} pixels are too small; it needs at least 4")
-        if not widths or len(widths) != len(depths):
-            raise ValueError(f"LevelCNN: widths and depths must name as many stages, at least one, got {widths} and {depths}")
+        check_stages("LevelCNN", image_size, widths, depths)
         if levels not in ("learned", "uniform"):
             raise ValueError(f"LevelCNN: levels is {levels!r}, expected 'learned' or 'uniform'")
         self.stages, self.reads, size, channels = nn.ModuleList(), nn.ModuleList(), image_size, in_channels

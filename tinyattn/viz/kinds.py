@@ -1,6 +1,6 @@
 """What a recorded map is a map of: its axes, what it says in words, and what it says of each place of the image.
 
-The kinds are those that the attention modules record (see `record`). Some speak of places (a gate a pixel, the share of each
+The kinds are those that the attention modules keep (`nn.attention.weighing.KINDS`). Some speak of places (a gate a pixel, the share of each
 token), some of other things (channels, branches, levels), which no picture of the image can show.
 """
 import math
@@ -10,23 +10,8 @@ import numpy as np
 import tinyattn as ta
 
 from ..nn import functional as F
+from ..nn.attention.weighing import KINDS
 
-KINDS = {
-    "channel": ("(N, C)", "how much of each channel passes"),
-    "pixel": ("(N, H, W)", "how much of each place passes"),
-    "voxel": ("(N, C, H, W)", "how much of each channel passes at each place"),
-    "rows": ("(N, C, H)", "how much of each row passes, channel by channel"),
-    "columns": ("(N, C, W)", "how much of each column passes, channel by channel"),
-    "height_channel": ("(N, C, H)", "a gate for each pair of a row and a channel"),
-    "width_channel": ("(N, C, W)", "a gate for each pair of a column and a channel"),
-    "branches": ("(N, branches, C)", "the share of each branch in each channel"),
-    "tokens": ("(N, heads, T, T)", "how much each token looks at each other one"),
-    "cross": ("(N, heads, T, S)", "how much each query looks at each key"),
-    "pool": ("(N, H, W) or (N, T)", "the share of each place in a sum over all of them"),
-    "levels": ("(N, levels)", "the share of each level"),
-    "grid": ("(N, H, W, 2)", "where each place of the result was looked up, x and y from -1 to 1"),
-}
-"""Kind → (its axes, what it says)."""
 
 
 def words(kind):

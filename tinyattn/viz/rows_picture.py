@@ -1,5 +1,4 @@
 """What one place looked at: images with a place marked in each, and beside them the row of that query, head by head."""
-import numpy as np
 from matplotlib.patches import Rectangle
 
 from . import cells, style

@@ -45,7 +45,7 @@ def attention(graph, call):
 @writes("self_attention")
 def self_attention(graph, call):
     """q, k and v of all heads side by side in (B, T, 3·heads·D)"""
-    (b, t, width), heads = call.shapes[0], call["heads"]
+    (_, t, width), heads = call.shapes[0], call["heads"]
     apart = graph.add("Reshape", call.inputs[0], graph.ints(0, 0, 3, heads, width // (3 * heads)))
     q, k, v = graph.add("Split", graph.transpose(apart, 2, 0, 3, 1, 4), graph.ints(1, 1, 1), outputs=3, axis=0)       # each (1, B, H, T, D)
     q, k, v = (graph.squeeze(x, 0) for x in (q, k, v))

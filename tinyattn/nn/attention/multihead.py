@@ -184,6 +184,11 @@ class MultiheadAttention(Weighing):
             total = unseen if total is None else total + unseen
         return total
 
+    def own_multiply_adds(self, inputs, output):
+        """Q, K and V of their inputs, Q Kᵀ and its product with V."""
+        keys = inputs[1].shape[1 if self.batch_first and inputs[1].ndim == 3 else 0]
+        return sum(x.numel() for x in inputs[:3]) * self.embed_dim + 2 * output.numel() * keys
+
     def extra_repr(self):
         return f"{self.embed_dim}, num_heads={self.num_heads}"
 

@@ -32,6 +32,10 @@ class AttentionPool(Weighing):
             self.attention_maps = {"pool": shares.reshape((x.shape[0],) + (x.shape[2:] if x.ndim == 4 else x.shape[1:2]))}
         return y                                                        # (N, C)
 
+    def own_multiply_adds(self, inputs, output):
+        """The weighted sum; its scores are a layer."""
+        return inputs[0].numel()
+
     def extra_repr(self):
         return f"{self.channels}"
 

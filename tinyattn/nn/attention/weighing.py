@@ -2,24 +2,29 @@
 from ...tensor import Tensor
 from ..module import Module
 
+KINDS = {
+    "channel": ("(N, C)", "how much of each channel passes"),
+    "pixel": ("(N, H, W)", "how much of each place passes"),
+    "voxel": ("(N, C, H, W)", "how much of each channel passes at each place"),
+    "rows": ("(N, C, H)", "how much of each row passes, channel by channel"),
+    "columns": ("(N, C, W)", "how much of each column passes, channel by channel"),
+    "height_channel": ("(N, C, H)", "a gate for each pair of a row and a channel"),
+    "width_channel": ("(N, C, W)", "a gate for each pair of a column and a channel"),
+    "branches": ("(N, branches, C)", "the share of each branch in each channel"),
+    "tokens": ("(N, heads, T, T)", "how much each token looks at each other one"),
+    "cross": ("(N, heads, T, S)", "how much each query looks at each key"),
+    "pool": ("(N, H, W) or (N, T)", "the share of each place in a sum over all of them"),
+    "levels": ("(N, levels)", "the share of each level"),
+    "grid": ("(N, H, W, 2)", "where each place of the result was looked up, x and y from -1 to 1"),
+}
+"""Kind → (its axes, what it says). GlobalContext's "channel" is added, not multiplied, and of either sign."""
+
 
 class Weighing(Module):
     """Base of modules that weigh something: channels, pixels, tokens, levels of a pyramid.
 
     Where `record_attention` is True (set by ``tinyattn.viz.record``), a forward pass leaves its weights in `attention_maps`:
-    kind → array. The kind says what was weighed:
-
-        "channel"  (N, C)            how much of each channel passes (GlobalContext: what is added to it, of either sign)
-        "pixel"    (N, H, W)         how much of each place passes
-        "voxel"    (N, C, H, W)      both at once
-        "rows", "columns"  (N, C, H), (N, C, W)  how much of each channel passes in each row, and in each column
-        "height_channel", "width_channel"  (N, C, H), (N, C, W)  the same, of gates that are averaged and not multiplied
-        "branches" (N, branches, C)  the share of each branch in each channel
-        "tokens"   (N, heads, T, T)  what each token takes from the others
-        "cross"    (N, heads, T, S)  what each query takes from the keys of another source; one head where there are no heads
-        "pool"     (N, T), (N, H, W)  the share of each token, or place, in one sum
-        "levels"   (N, L)            the share of each of L feature maps
-        "grid"     (N, H, W, 2)      where each place of the result was looked up, x and y from −1 to 1
+    kind → array. The kind says what was weighed, and what the axes are: see `KINDS`.
 
     A subclass calls `keep` in its forward pass; recording never changes what the pass returns.
     """
