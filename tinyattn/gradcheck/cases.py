@@ -37,32 +37,39 @@ class Input:
 
 
 def N(*shape):
+    """Numbers from a standard normal distribution."""
     return Input(lambda random: random.normal(size=shape), shape, again=N)
 
 
 def P(*shape):
+    """Positive numbers, 0.5 to 2."""
     return Input(lambda random: random.uniform(0.5, 2, shape), shape, again=P)
 
 
 def D(*shape):
+    """Different numbers, an eighth apart, none of them 0: no ties, no kinks."""
     size = math.prod(shape)
     return Input(lambda random: (random.permutation(size).reshape(shape) - size / 2 + 0.25) / 8, shape, again=D)
 
 
 def I(high, *shape):  # noqa: E743
+    """Whole numbers from 0 to high − 1."""
     return Input(lambda random: random.integers(0, high, shape), shape, False, lambda *other: I(high, *other))
 
 
 def B(*shape):
+    """Booleans, three in five True."""
     return Input(lambda random: random.random(shape) < 0.6, shape, False, B)
 
 
 def V(values, dtype=np.float64):
+    """These very values."""
     array = np.array(values, dtype)
     return Input(lambda random: array.copy(), array.shape, array.dtype.kind == "f")
 
 
 def const(given):
+    """The same input, but no gradient is asked of it."""
     return Input(given.make, given.shape, False, given.again)
 
 
@@ -107,6 +114,7 @@ CASES = []
 
 
 def case(name, call, *inputs, label="", smooth=True, second=True):
+    """Add a `Case` to the list; its label is made of the shapes where none is given."""
     CASES.append(Case(name, label or " ".join("×".join(map(str, i.shape)) or "0-d" for i in inputs), call, inputs, smooth, second))
 
 

@@ -78,6 +78,7 @@ def what_forbids(subject):
 
 
 def finish(report, raise_exception):
+    """The report, or `GradcheckError` where it is a bad one and the caller wants that."""
     if not report and raise_exception:
         raise GradcheckError(report)
     return report

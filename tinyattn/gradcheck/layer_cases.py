@@ -65,6 +65,7 @@ LAYERS = []
 
 
 def layer(name, make, *inputs, label="", training=True, smooth=True, second=True):
+    """Add a `LayerCase` to the list."""
     LAYERS.append(LayerCase(name, label, make, inputs, training, smooth, second))
 
 
