@@ -19,6 +19,8 @@ COMMANDS = {
     "list": ("commands.names", "the models, attentions, data sets and recipes there are"),
     "data": ("commands.data", "where the data sets are; download one, look at one"),
     "gradcheck": ("gradcheck:main", "check gradients against finite differences"),
+    "learn": ("commands.learn", "the lessons, and a check of your answers to their exercises"),
+    "docs": ("commands.docs", "make the lessons' pages"),
     "bench": ("bench:main", "measure speed"),
     "warmup": ("commands.warmup", "compile all kernels now, so that no first run waits for it"),
     "doctor": ("commands.doctor", "is everything here that is needed, and does it run fast?"),
@@ -61,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         """argparse's check of a word against its choices, with the nearest one."""
         if action.choices is not None and value not in action.choices:
             hint = did_you_mean(value, action.choices, quoted=False)
-            self.error(f"{'/'.join(action.option_strings) or action.metavar} {value!r} is not known: {hint}{' ' * bool(hint)}choose from "
+            self.error(f"{'/'.join(action.option_strings) or action.metavar or action.dest} {value!r} is not known: {hint}{' ' * bool(hint)}choose from "
                        + ", ".join(map(str, action.choices)))
 
     def parse_all(self, argv):
@@ -151,12 +153,13 @@ def _explain(error):
     """Print a mistake as one message and return its exit code; anything else is a fault of ours: raise it again."""
     from .data import DataNotFound
     from .export import ExportError
+    from .learn.lessons import LessonError
     from .training import CheckpointError, Diverged, Interrupted, OptionError, SaveError
     if isinstance(error, Interrupted):
         print(f"tinyattn: {error}", file=sys.stderr)
         return 128 + error.signal
-    if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, ExportError, FileExistsError,
-                          BlockingIOError)):
+    if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, ExportError, LessonError,
+                          FileExistsError, BlockingIOError)):
         print(f"tinyattn: error: {error}", file=sys.stderr)
         return 2
     raise error

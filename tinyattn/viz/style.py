@@ -41,6 +41,11 @@ def rules():
     return matplotlib.rc_context(_RULES)
 
 
+def use():
+    """Draw all that follows in our style, as a lesson does: it is a program of its own, with no settings of the user's to respect."""
+    matplotlib.rcParams.update(_RULES)
+
+
 def figure(width, height, **layout):
     """A figure of `width` × `height` inches that belongs to no window system, so it works on any machine and thread.
 
