@@ -130,14 +130,36 @@ def test_rollout_is_the_product_first_layer_on_the_right():
     np.testing.assert_allclose(share, np.einsum("ni,nij->nj", pool, total))
     np.testing.assert_allclose(share.sum(1), 1)
     maps = {f"blocks.{i}": {"tokens": layer} for i, layer in enumerate(layers)} | {"pool": {"pool": pool}}
-    np.testing.assert_allclose(rollout.of_recording(maps, (12, 12)), share.reshape(2, 3, 3))
-    early = {"early": {"tokens": stochastic(2, 1, 16, 16)}}
-    np.testing.assert_allclose(rollout.of_recording(early | maps, (12, 12)), share.reshape(2, 3, 3))
-    assert rollout.of_recording({"only": {"tokens": layers[0]}, "pool": {"pool": pool}}, (12, 12)) is None
+    found = rollout.of_recording(maps, (12, 12))
+    np.testing.assert_allclose(found.values, share.reshape(2, 3, 3))
+    assert found.joined == ["blocks.0", "blocks.1", "blocks.2", "pool"] and found.left == {}
+    assert found.words() == "joined: blocks.0, blocks.1, blocks.2, pool"
     with pytest.raises(ValueError, match=r"rollout: expected arrays \(N, heads, T, T\)"):
         rollout.rollout([layers[0], stochastic(2, 3, 4, 4)])
     with pytest.raises(ValueError, match=r"pool has shape \(2, 4\), expected \(2, 9\)"):
         rollout.rollout(layers, stochastic(2, 4))
+
+
+def test_rollout_says_what_it_leaves_out_and_why():
+    small = {f"late.{i}": {"tokens": stochastic(2, 3, 9, 9)} for i in range(2)}
+    large = {f"early.{i}": {"tokens": stochastic(2, 1, 16, 16)} for i in range(2)}
+    _, alike = rollout.rollout([kinds["tokens"] for kinds in small.values()])
+    found = rollout.of_recording(large | small, (12, 12))
+    np.testing.assert_allclose(found.values, alike.reshape(2, 3, 3))
+    assert found.words() == ("joined: late.0, late.1; without early.0, early.1: "
+                             "16 tokens, and 9 in late.0: what became of them in between is in no matrix")
+    dot = {"dot": {"tokens": 2 * stochastic(2, 1, 9, 9)}}
+    found = rollout.of_recording({"late.2": small["late.0"]} | dot | small, (12, 12))
+    np.testing.assert_allclose(found.values, alike.reshape(2, 3, 3))
+    assert found.left == {"late.2": "after it comes dot, whose weights are no shares", "dot": "its weights do not sum to 1, so they are no shares"}
+    found = rollout.of_recording(small | {"pool": {"pool": stochastic(2, 4)}}, (12, 12))
+    np.testing.assert_allclose(found.values, alike.reshape(2, 3, 3))
+    assert found.left == {"pool": "it weighs 4 places, not the 9 tokens of late.1; they count alike instead"}
+    found = rollout.of_recording({"words": {"tokens": stochastic(2, 1, 11, 11)}} | small, (12, 12))
+    assert found.joined == ["late.0", "late.1"] and found.left == {"words": "its 11 tokens are no grid over the image"}
+    found = rollout.of_recording(large | {"late.0": small["late.0"]}, (12, 12))
+    assert found.values is None and found.joined == [] and list(found.left) == ["early.0", "early.1"]
+    assert found.words().startswith("fewer than two layers can be joined; without early.0, early.1: 16 tokens")
 
 
 # ---- rows of a query -------------------------------------------------------------------------------------------------

@@ -85,15 +85,29 @@ def test_the_layers_are_listed(runs, capsys):
     listed = json.loads(capsys.readouterr().out)
     assert listed["attention"]["stages.1.gate"] == {"channel": [32], "pixel": [14, 14]} and listed["features"]["stages"] == [64, 7, 7]
     assert main(["maps", str(runs["lenet"]), "--list"]) == 0
-    assert "layers that attend: none" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "layers that attend: none" in out and "rollout" not in out
     assert not (runs["lenet"] / "maps").exists()
+
+
+def test_the_layers_that_rollout_leaves_out_are_named(tmp_path, capsys):
+    run = str(saved(tmp_path / "self", model="level_cnn", attention="self"))
+    words = "fewer than two layers can be joined; without stages.1.gate: 196 tokens, and 49 in stages.2.gate: what became of them in between is in no matrix"
+    assert main(["maps", run, "--list"]) == 0 and capsys.readouterr().out.endswith(f"\nattention rollout\n  {words}\n")
+    assert main(["maps", run, "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rollout"] == {"joined": [], "left_out": {"stages.1.gate": words.partition("stages.1.gate: ")[2]}}
+    argv = ["maps", run, "--out", str(tmp_path / "out"), "--count", "2", "--score-images", "2"]
+    assert main([*argv, "--json"]) == 0 and list(json.loads(capsys.readouterr().out)["rollout"]["left_out"]) == ["stages.1.gate"]
+    assert main([*argv, "--score"]) == 0
+    captured = capsys.readouterr()
+    assert f"\nrollout: {words}\n" in captured.out and f"attention rollout: {words}" in captured.err
 
 
 def test_only_the_layers_that_were_asked_for(runs, capsys, tmp_path):
     assert main(["maps", str(runs["cct"]), "--out", str(tmp_path), "--count", "2", "--layers", "blocks.1", "pool", "--quiet", "--at", "3", "27"]) == 0
     assert {path.name for path in tmp_path.glob("rows*")} == {"rows-blocks.1.attention.png"}
     page = (tmp_path / "maps.html").read_text(encoding="utf-8")
-    assert "blocks.1.attention" in page and "blocks.2.attention" not in page and capsys.readouterr().err == ""
+    assert '"title": "blocks.1.attention"' in page and '"title": "blocks.2.attention"' not in page and capsys.readouterr().err == ""
 
 
 def test_your_own_images(runs, capsys, tmp_path):

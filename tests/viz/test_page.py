@@ -69,7 +69,7 @@ def test_the_data_are_the_recorded_maps():
             lines = expected[i].reshape(-1, 49)
             half_a_step = (lines.max(1) - lines.min(1)).max() / 510
             np.testing.assert_allclose(decoded(layer, i), lines, atol=1.01 * half_a_step)
-    np.testing.assert_allclose(decoded(layers["attention rollout"], 1)[0], known.rollout[1].ravel(), atol=np.ptp(known.rollout[1]) / 500)
+    np.testing.assert_allclose(decoded(layers["attention rollout"], 1)[0], known.rollout.values[1].ravel(), atol=np.ptp(known.rollout.values[1]) / 500)
     for i, image in enumerate(held["images"]):
         with Image.open(io.BytesIO(base64.b64decode(image["uri"].removeprefix("data:image/png;base64,")))) as picture:
             np.testing.assert_array_equal(np.asarray(picture), known.images[i, 0])

@@ -45,30 +45,34 @@ def run(args):
     if args.at is not None and not all(0 <= at < length for at, length in zip(args.at, trained.about["image_size"])):
         height, width = trained.about["image_size"]
         raise training.OptionError(f"--at {args.at[0]} {args.at[1]} lies outside the images, expected 0 0 to {height - 1} {width - 1}")
-    attend, spatial = _layers(trained)
+    attend, spatial, rolled = _layers(trained)
     wanted = _chosen(args.layers, attend, spatial)
     if args.list:
-        return _list(attend, spatial, args)
+        return _list(attend, spatial, rolled, args)
     progress = training.Progress(quiet=args.quiet or args.json)
     folder = files.make_folder(args.out or trained.source.with_name("maps"))
     if not attend:
         progress.say(f"{trained.config.model} has no attention: there are Grad-CAM, filters and feature maps to see; for attention train with "
                      "--attention cbam, or --model cct")
-    return (_score if args.score else _draw)(trained, folder, wanted, args, progress)
+    if rolled.left:
+        progress.say(f"attention rollout: {rolled.words()}")
+    return (_score if args.score else _draw)(trained, folder, wanted, rolled, args, progress)
 
 
 def _layers(trained):
-    """The layers that attend: name → {kind: shape}; those whose features know places: name → (K, h, w). Told by an image of zeros."""
+    """The layers that attend: name → {kind: shape}; those whose features know places: name → (K, h, w); the rollout. Told by an image of zeros."""
     import numpy as np
 
     import tinyattn as ta
 
     from .. import viz
+    from ..viz import attention_rollout
     from ..viz.gradients import spatial_layers
     x = np.zeros((1, trained.about["channels"], *trained.about["image_size"]), np.float32)
     with ta.no_grad(), viz.record(trained.model) as recording:
         trained.model(ta.tensor(x))
-    return {name: {kind: values.shape[1:] for kind, values in kinds.items()} for name, kinds in recording.maps.items()}, spatial_layers(trained.model, x)
+    return ({name: {kind: values.shape[1:] for kind, values in kinds.items()} for name, kinds in recording.maps.items()},
+            spatial_layers(trained.model, x), attention_rollout.of_recording(recording.maps, x.shape[2:]))
 
 
 def _chosen(layers, attend, spatial):
@@ -83,18 +87,24 @@ def _chosen(layers, attend, spatial):
         raise OptionError(f"--layers: {error}") from error
 
 
-def _list(attend, spatial, args):
+def _list(attend, spatial, rolled, args):
     from ..viz import kinds
     if args.json:
         print(json.dumps({"attention": {name: {kind: list(shape) for kind, shape in maps.items()} for name, maps in attend.items()},
-                          "features": {name: list(shape) for name, shape in spatial.items()}}))
+                          "features": {name: list(shape) for name, shape in spatial.items()}, "rollout": _rollout(rolled)}))
         return 0
     lines = [(name, kind, "×".join(map(str, shape)), kinds.words(kind)) for name, maps in attend.items() for kind, shape in maps.items()]
     print("layers that attend" + ("" if lines else ": none"))
     _columns(lines)
     print("\nlayers whose features know places, for Grad-CAM and feature maps")
     _columns([(name, "×".join(map(str, shape))) for name, shape in spatial.items()])
+    if rolled.joined or rolled.left:
+        print(f"\nattention rollout\n  {rolled.words()}")
     return 0
+
+
+def _rollout(rolled):
+    return {"joined": rolled.joined, "left_out": rolled.left}
 
 
 def _columns(lines):
@@ -103,7 +113,7 @@ def _columns(lines):
         print("  " + "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip())
 
 
-def _draw(trained, folder, wanted, args, progress):
+def _draw(trained, folder, wanted, rolled, args, progress):
     import sys
 
     import numpy as np
@@ -141,14 +151,14 @@ def _draw(trained, folder, wanted, args, progress):
         size = page.write(folder / "maps.html", seen, about["classes"], title, names)
         written.append((folder / "maps.html", f"the page to point at ({size / 1e6:.1f} MB, works offline): open it in a browser"))
     if args.json:
-        print(json.dumps({"written": [{"file": str(path), "shows": words} for path, words in written]}))
+        print(json.dumps({"written": [{"file": str(path), "shows": words} for path, words in written], "rollout": _rollout(rolled)}))
     else:
         for path, words in written:
             print(f"{path}\n  {words}")
     return 2 if failed else 0
 
 
-def _score(trained, folder, wanted, args, progress):
+def _score(trained, folder, wanted, rolled, args, progress):
     from ..data import load
     from ..data.datasets import BUILT_IN
     from ..training import pictures, setup
@@ -164,7 +174,7 @@ def _score(trained, folder, wanted, args, progress):
     x = pictures.normalised(part.images, trained.about)
     chance, rows = score.score(trained.model, x, masks, wanted, seed=config.seed, say=progress.say)
     title = trained.source.parent.resolve().name
-    result = {"run": str(trained.source.parent), "data": config.data, **score.asdict(chance, rows)}
+    result = {"run": str(trained.source.parent), "data": config.data, **score.asdict(chance, rows), "rollout": _rollout(rolled)}
     with writing(folder, "--out"):
         score_picture.draw(chance, rows, folder / "score.png", f"are the maps right?  ·  {title}, {len(x):,} test images of {config.data}")
         write_json(folder / "score.json", result)
@@ -173,6 +183,6 @@ def _score(trained, folder, wanted, args, progress):
         return 0
     print(score.table(chance, rows))
     print(f"\n{len(x):,} test images of {config.data}; means and half their 95 % intervals. deletion: low is good, insertion: high is good. "
-          "\"surely better\": by both, in pairs.\n"
+          "\"surely better\": by both, in pairs.\n" + (f"rollout: {rolled.words()}\n" if rolled.left else "") +
           f"{folder / 'score.png'}\n  the curves, and how often a map points at the object\n{folder / 'score.json'}\n  all numbers")
     return 0

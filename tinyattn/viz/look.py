@@ -20,7 +20,7 @@ class Look:
     labels         int64 (N,), or None where the truth is not known
     probabilities  float (N, K)
     maps           layer → {kind: array}, as recorded (see `record`)
-    rollout        (N, h, w) or None
+    rollout        see `attention_rollout.Rollout`: its values are (N, h, w), or None
     cams           layer → Grad-CAM (N, h, w) of the model's answers;   gradient (N, H, W)
     features       layer → (N, K, h, w)
     filters        (name, (K, C, R, S)) or None
@@ -31,7 +31,7 @@ class Look:
     labels: np.ndarray
     probabilities: np.ndarray
     maps: dict
-    rollout: np.ndarray
+    rollout: attention_rollout.Rollout
     cams: dict
     gradient: np.ndarray
     features: dict

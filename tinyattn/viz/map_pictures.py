@@ -19,10 +19,10 @@ def draw_all(look, classes, folder, title, pixel=None, gates=None):
         columns_picture.draw(*known, columns, folder / "maps.png", f"attention maps  ·  {title}", ranges=True)
         yield folder / "maps.png", "the attention maps over the images, and the gates of channels"
     yield from _rows(look, folder, title, pixel)
-    if look.rollout is not None:
-        columns_picture.draw(*known, [("rollout\nall layers at once", "heat", look.rollout)], folder / "rollout.png",
+    if look.rollout.values is not None:
+        columns_picture.draw(*known, [(f"rollout\n{len(look.rollout.joined)} layers at once", "heat", look.rollout.values)], folder / "rollout.png",
                              f"attention rollout  ·  {title}", ranges=True)
-        yield folder / "rollout.png", "attention rollout: where the answer comes from, through all layers"
+        yield folder / "rollout.png", f"attention rollout: where the answer comes from, through several layers ({look.rollout.words()})"
     if gates:
         gates_picture.draw(gates, classes, folder / "gates.png", f"gates, class by class  ·  {title}")
         yield folder / "gates.png", "gates per class: the mean gate of each channel, and how far each class is from it"

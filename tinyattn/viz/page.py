@@ -57,8 +57,8 @@ def _layers(look):
             elif places(kind, values, look.size) is not None:
                 others.append(_map(title(name, kind), words(kind), places(kind, values, look.size)))
     others.sort(key=lambda layer: layer["form"] == "bars")              # places first: they lie in the image
-    if look.rollout is not None:
-        others.append(_map("attention rollout", "where the answer comes from, through all layers", look.rollout))
+    if look.rollout.values is not None:
+        others.append(_map("attention rollout", f"where the answer comes from, through several layers ({look.rollout.words()})", look.rollout.values))
     others += [_map(f"Grad-CAM of {name}", "which places speak for the answer, by gradients", maps) for name, maps in look.cams.items()]
     others.append(_map("gradient", "how strongly each pixel could change the answer", look.gradient))
     if sum(values.size for _, values in rows) > left:                   # too large: the heads' mean

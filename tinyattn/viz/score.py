@@ -47,7 +47,7 @@ def maps_of(model, x, classes, layers=None):
             model(ta.tensor(x[first:first + CHUNK]))
             recorded = recording.maps
         found = [p for p in kinds.all_places(recorded, size) if layers is None or p[0] in layers]
-        rolled = attention_rollout.of_recording(recorded, size)
+        rolled = attention_rollout.of_recording(recorded, size).values
         if rolled is not None:
             found.append(("rollout", "rollout", rolled))
         found.append(("Grad-CAM", "gradient", grad_cam(model, x[first:first + CHUNK], classes[first:first + CHUNK])))
