@@ -107,7 +107,7 @@ def test_maps_are_recorded_and_change_nothing(rung):
             assert np.array_equal(decoder(x).data, before[0]) and np.array_equal(additive(q, k)[0].data, before[1])
             maps, cross = recording.maps, other.of_kind("cross")[0][1]
     assert [(name, kind, w.shape) for name, kinds in maps.items() for kind, w in kinds.items()] == [
-        (f"layers.{i}.{name}", kind, (2, 2, 3, n)) for i in (0, 1) for name, kind, n in (("self_attn", "tokens", 3), ("multihead_attn", "cross", 12))]
+        (f"layers.{i}.{name}", kind, (2, 2, 3, n)) for i in (0, 1) for name, kind, n in (("self_attn", "queries", 3), ("multihead_attn", "cross", 12))]
     assert all(np.allclose(w.sum(-1), 1, atol=1e-5) for kinds in maps.values() for w in kinds.values())
     assert cross.shape == (2, 1, 5, 4) and np.allclose(cross.sum(-1), 1, atol=1e-5)
 

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from made_pictures import uncut
 from PIL import Image
 
 import tinyattn as ta
@@ -34,15 +35,6 @@ def mistake(capsys, *argv):
     captured = capsys.readouterr()
     assert captured.err.startswith("tinyattn: error: ") and "Traceback" not in captured.err and captured.out == ""
     return captured.err.strip()
-
-
-def uncut(path):
-    """The picture's pixels; nothing lies at its very edge, where it would be cut off."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    assert min(pixels.shape[:2]) > 150 and pixels.std() > 10 and (edge == 255).all(), f"{path.name} is empty, or cut off at its edge"
-    return pixels
 
 
 def test_long_titles_and_weights_below_0_have_room(tmp_path):

@@ -3,13 +3,13 @@ import base64
 import html.parser
 import io
 import json
-import pathlib
 import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from made_pictures import SCRIPT, decoded
 from PIL import Image
 
 import tinyattn as ta
@@ -17,7 +17,6 @@ from tinyattn.viz import page
 from tinyattn.viz.look import look
 
 CLASSES = ["a", "b", "</script><b>", "ö", "e"]
-SCRIPT = pathlib.Path(page.__file__).with_name("maps_page.js")
 
 
 def seen(name, gate="none", count=2, labels=True):
@@ -48,13 +47,6 @@ class Reader(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         self._inside = False
-
-
-def decoded(layer, image):
-    """The numbers of a layer for an image, as the page's script reads them: (lines, length)."""
-    stored = np.frombuffer(base64.b64decode(layer["data"][image]), np.uint8).reshape(-1, layer["length"])
-    low, high = np.frombuffer(base64.b64decode(layer["ends"][image]), "<f4").reshape(-1, 2, 1).transpose(1, 0, 2)
-    return low + (high - low) * stored / 255
 
 
 def test_the_data_are_the_recorded_maps():

@@ -119,7 +119,7 @@ def _draw(trained, folder, wanted, rolled, args, progress):
     import numpy as np
 
     from ..training import evaluate, pictures, setup
-    from ..viz import choose_examples, map_pictures, page
+    from ..viz import choose_examples, map_pictures
     from ..viz.gate_statistics import gates_per_class
     from ..viz.look import look
     from ..training.files import writing
@@ -145,11 +145,9 @@ def _draw(trained, folder, wanted, rolled, args, progress):
     seen = look(trained.model, images, pictures.normalised(images, about), labels, wanted)
     written, title = [], trained.source.parent.resolve().name
     with writing(folder, "--out"):
-        for path, words in map_pictures.draw_all(seen, about["classes"], folder, title, args.at, gates):
+        for path, words in map_pictures.draw_and_write(seen, about["classes"], folder, title, args.at, gates, names):
             written.append((path, words))
             progress.say(f"drawn: {path.name}")
-        size = page.write(folder / "maps.html", seen, about["classes"], title, names)
-        written.append((folder / "maps.html", f"the page to point at ({size / 1e6:.1f} MB, works offline): open it in a browser"))
     if args.json:
         print(json.dumps({"written": [{"file": str(path), "shows": words} for path, words in written], "rollout": _rollout(rolled)}))
     else:

@@ -6,6 +6,8 @@
     grad_cam(model, x), saliency(model, x)          maps from gradients, for networks without attention too
     curves(log, path)                               loss, accuracy and learning rate of a run
     attention(model, images, labels, classes, …)    test images under the model's attention maps
+    maps(model, images, x, classes, folder)         all that `tinyattn maps` draws, and its page, of a module of your own
+    queries(images, weights), grids(images, grids)  what learned queries, and a spatial transformer, look at
     confusion(matrix, classes, path)                which classes are taken for which
     samples(dataset, path), corruptions(dataset, names, path)    a data set's images, and what corruptions make of one
     gradient_check(report, path)                    the V curve and the errors of a gradient check
@@ -18,8 +20,8 @@ from .query_rows import rows_at
 from .record import Recording, record
 from .attention_rollout import rollout
 
-__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "gradient_check", "kinds", "rollout",
-           "rows_at", "saliency", "samples"]
+__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "gradient_check", "grids", "kinds", "maps",
+           "queries", "rollout", "rows_at", "saliency", "samples"]
 
 
 def curves(log, path=None, title="", training="training"):
@@ -32,6 +34,63 @@ def attention(model, images, labels, classes, mean, std, path=None, title=""):
     """Draw what the model's attention looked at. See `tinyattn.viz.attention_picture.draw`."""
     from .attention_picture import draw
     return draw(model, images, labels, classes, mean, std, path, title)
+
+
+def maps(model, images, x, classes, folder, labels=None, layers=None, title=""):
+    """Draw what any classifier looks at, with all kinds of maps that it keeps, into `folder`; returns a list of (path, what it shows).
+
+    model   a Module: images (N, C, H, W) → scores (N, K). Its attention modules are found wherever they stand in it
+    images  uint8 (N, C, H, W), as they are shown;   x: the same, normalised, float32, as the model takes them
+    labels  int64 (N,) of indices into the K `classes`, or None where the truth is not known
+    layers  names, or beginnings of names, of the layers to show (default all)
+
+    Here queries (DETR's) read a map, behind a spatial transformer:
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tinyattn as ta
+    >>> from tinyattn import nn
+    >>> class Asking(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.look = nn.attention.SpatialTransformer(1)
+    ...         self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU())
+    ...         self.decoder = nn.attention.QueryDecoder(16, num_queries=3, num_heads=4)
+    ...         self.head = nn.Linear(3 * 16, 2)
+    ...
+    ...     def forward(self, x):                                           # (N, 1, 16, 16)
+    ...         return self.head(self.decoder(self.stem(self.look(x))).flatten(1))
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 1, 16, 16), dtype=np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = ta.viz.maps(Asking(), images, images.astype(np.float32) / 255, ["a", "b"], folder)
+    >>> print(*sorted(path.name for path, words in written))
+    features.png filters.png gradcam.png grid-look.png maps.html maps.png queries-decoder.layers.0.multihead_attn.png
+    """
+    import pathlib
+
+    from .look import look
+    from .map_pictures import draw_and_write
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return list(draw_and_write(look(model, images, x, labels, layers), classes, folder, title))
+
+
+def queries(images, weights, path=None, title=""):
+    """Draw what learned queries look at. See `tinyattn.viz.queries_picture.draw`.
+
+    ``queries(images, recording.of_kind("cross")[0][1])`` draws the first cross-attention of a recording.
+    """
+    from .queries_picture import draw
+    return draw(images, weights, path, title)
+
+
+def grids(images, grids, path=None, title=""):
+    """Draw where a spatial transformer looks. See `tinyattn.viz.grids_picture.draw`.
+
+    ``grids(images, recording.of_kind("grid")[0][1])`` draws the first spatial transformer of a recording.
+    """
+    from .grids_picture import draw
+    return draw(images, grids, path, title)
 
 
 def choose_examples(labels, predicted, count=8):

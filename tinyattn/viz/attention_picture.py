@@ -20,7 +20,7 @@ from .kinds import places
 from .record import record
 
 MOST_CHANNEL_STRIPS, MOST_MAPS = 4, 6
-_WORDS = {"pool": "share of a sum", "tokens": "looked at, by all"}
+_WORDS = {"pool": "share of a sum", "tokens": "looked at, by all", "cross": "by all queries"}
 
 
 def choose_examples(labels, predicted, count=8, mistakes=3):
@@ -84,5 +84,5 @@ def columns_of(maps, size, most=MOST_MAPS):
 
 def short_name(name):
     """A module's name without the words that say nothing: ``stages.0.gate.spatial`` → ``stages 0``."""
-    parts = [part for part in name.split(".") if part not in ("gate", "attention", "spatial", "channel")]
+    parts = [part for part in name.split(".") if part not in ("gate", "attention", "spatial", "channel", "layers", "multihead_attn")]
     return " ".join(parts or [name]).replace("_", " ")

@@ -10,6 +10,7 @@ import numpy as np
 import tinyattn as ta
 
 from ..nearest import did_you_mean
+from ..nn.attention import QueryDecoder
 from ..nn.module import evaluating
 from .kinds import token_grid
 
@@ -65,8 +66,8 @@ def as_maps(values, size):
     """
     if values.ndim == 4 and values.shape[2] * values.shape[3] > 1:
         return values
-    grid = token_grid(values.shape[1], size) if values.ndim == 3 and values.shape[1] > 1 else None
-    if grid is None:
+    grid = token_grid(values.shape[1], size) if values.ndim == 3 else None
+    if grid is None or grid[0] * grid[1] == 1:
         return None
     h, w, extra = grid
     return values[:, extra:].transpose(0, 2, 1).reshape(len(values), values.shape[2], h, w)
@@ -75,14 +76,17 @@ def as_maps(values, size):
 def spatial_layers(model, x):
     """Name → (K, h, w) of every module whose output knows places, in the order in which they finished. x as in `grad_cam`.
 
-    What has one channel is left out: it is a map already (a gate, a score), not features.
+    What has one channel is left out: it is a map already (a gate, a score), not features. So are tokens as many as the queries of a
+    `QueryDecoder` in the model: they are answers, and have no places.
     """
     found, handles = {}, []
+    asked = {len(module.queries) for module in model.modules() if isinstance(module, QueryDecoder)}
 
     def listen(name):
         def hook(module, inputs, output):
-            maps = as_maps(output.data, x.shape[2:]) if isinstance(output, ta.Tensor) else None
-            if maps is not None and maps.shape[1] > 1:
+            answers = not isinstance(output, ta.Tensor) or output.ndim == 3 and output.shape[1] in asked
+            maps = None if answers else as_maps(output.data, x.shape[2:])
+            if maps is not None and len(maps) == 1 and maps.shape[1] > 1:
                 found.pop(name, None)
                 found[name] = maps.shape[1:]
         return hook

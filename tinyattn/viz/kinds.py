@@ -1,7 +1,7 @@
 """What a recorded map is a map of: its axes, what it says in words, and what it says of each place of the image.
 
 The kinds are those that the attention modules keep (`nn.attention.weighing.KINDS`). Some speak of places (a gate a pixel, the share of each
-token), some of other things (channels, branches, levels), which no picture of the image can show.
+token), some of other things (channels, branches, levels, queries among themselves), which no picture of the image can show.
 """
 import math
 
@@ -11,7 +11,6 @@ import tinyattn as ta
 
 from ..nn import functional as F
 from ..nn.attention.weighing import KINDS
-
 
 
 def words(kind):

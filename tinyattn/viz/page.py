@@ -1,7 +1,7 @@
 """One HTML page to point at: each place of an image shows its row of attention. It holds everything and loads nothing.
 
 Numbers are stored as bytes between the least and the largest of their line (a token's row in a head, a whole map), which are stored as
-float32 beside them: exact to 1/510 of the line's range. The page is `maps_page.html` with `maps_page.css` and `maps_page.js` in it.
+float32 beside them: exact to 1/510 of the line's range. Sampling grids are float32. The page is `maps_page.html` with `maps_page.css` and `maps_page.js` in it.
 """
 import base64
 import html
@@ -18,6 +18,7 @@ from .kinds import places, title, token_grid, words
 
 MOST_BYTES = 5_500_000   # of numbers, before they become text, which is a third longer
 BARS = ("channel", "branches", "levels")
+ASKING = {"tokens": "rows", "cross": "queries"}   # kind → form, of what has a map for each that asks: a place, a query
 
 
 def write(path, look, classes, heading, names=None):
@@ -46,12 +47,15 @@ def contents(look, classes, names=None):
 
 
 def _layers(look):
-    """The layers in the order of the model: self-attention, what there is to point at; maps of places; gates; then what is computed from them."""
+    """The layers in the order of the model: self-attention and queries, which have a map for each place or query; sampling grids and maps of
+    places; gates; then what is computed from them."""
     rows, others, left = [], [], MOST_BYTES
     for name, kinds in look.maps.items():
         for kind, values in kinds.items():
-            if kind == "tokens" and token_grid(values.shape[2], look.size) is not None:
-                rows.append((name, values))
+            if kind in ASKING and token_grid(values.shape[3], look.size) is not None:
+                rows.append((name, kind, values))
+            elif kind == "grid":
+                others.append(_grid(name, values))
             elif kind in BARS:
                 others.append(_bars(name, kind, values))
             elif places(kind, values, look.size) is not None:
@@ -61,22 +65,29 @@ def _layers(look):
         others.append(_map("attention rollout", f"where the answer comes from, through several layers ({look.rollout.words()})", look.rollout.values))
     others += [_map(f"Grad-CAM of {name}", "which places speak for the answer, by gradients", maps) for name, maps in look.cams.items()]
     others.append(_map("gradient", "how strongly each pixel could change the answer", look.gradient))
-    if sum(values.size for _, values in rows) > left:                   # too large: the heads' mean
-        rows = [(name, values.mean(axis=1, keepdims=True)) for name, values in rows]
+    if sum(values.size for _, _, values in rows) > left:                # too large: the heads' mean
+        rows = [(name, kind, values.mean(axis=1, keepdims=True)) for name, kind, values in rows]
     found = []
-    for name, values in reversed(rows):                                 # the last layers are the ones that must be there
+    for name, kind, values in reversed(rows):                           # the last layers are the ones that must be there
         if values.size <= left:
             left -= values.size
-            found.insert(0, _rows(name, values, look.size))
+            found.insert(0, _rows(name, kind, values, look.size))
     return found + others
 
 
-def _rows(name, values, size):
-    n, heads, t, _ = values.shape
-    h, w, extra = token_grid(t, size)
-    data, ends = _stored(values.reshape(n, heads * t, t))
-    return {"title": name, "form": "rows", "words": words("tokens"), "grid": [h, w], "tokens": t, "extra": extra, "heads": heads,
-            "length": t, "shares": bool(np.allclose(values.sum(axis=-1), 1, atol=1e-3)), "data": data, "ends": ends}
+def _rows(name, kind, values, size):
+    n, heads, asking, keys = values.shape
+    h, w, extra = token_grid(keys, size)
+    data, ends = _stored(values.reshape(n, heads * asking, keys))
+    return {"title": name, "form": ASKING[kind], "words": words(kind), "grid": [h, w], "tokens": asking, "extra": extra, "heads": heads,
+            "length": keys, "shares": bool(np.allclose(values.sum(axis=-1), 1, atol=1e-3)), "data": data, "ends": ends}
+
+
+def _grid(name, values):
+    """A sampling grid (N, h, w, 2): all its x, then all its y, as they are: bytes would bend its lines."""
+    nets = values.reshape(len(values), -1, 2).swapaxes(1, 2).astype("<f4")
+    return {"title": title(name, "grid"), "form": "grid", "words": words("grid"), "grid": list(values.shape[1:3]),
+            "net": [_text(net.tobytes()) for net in nets]}
 
 
 def _map(name, words_, values):

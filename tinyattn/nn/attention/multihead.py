@@ -28,7 +28,10 @@ class MultiheadAttention(Weighing):
                       attn_mask is that mask, and demands attn_mask beside it; here it may stand alone.)
     A query that may see no key gets weights of 0 (in PyTorch NaN, with need_weights). ValueError for shapes that do not fit.
     On request it keeps all its weights (see `Weighing`): "tokens" (N, heads, T, T) where the key is the query, else "cross" (N, heads, T, S).
+    Whose tokens are no places of an image sets `kind` to another name than "tokens" ("queries").
     """
+
+    kind = "tokens"
 
     def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None,
                  batch_first=False, device=None, dtype=None):
@@ -83,7 +86,7 @@ class MultiheadAttention(Weighing):
         q, k, v = map(self._heads, (q, k, v))
         p = self.dropout if self.training else 0.0
         causal = is_causal and mask is None
-        self._record("tokens" if key is query else "cross", q, k, mask, causal)
+        self._record(self.kind if key is query else "cross", q, k, mask, causal)
         weights = None
         if need_weights:
             weights = F.dropout(ops.attention.attention_weights(q, k, mask, causal, self.head_dim ** -0.5), p, True)
@@ -109,7 +112,7 @@ class MultiheadAttention(Weighing):
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)       # (N, T, 3E)
         if self.record_attention:
             q, k = (self._heads(part) for part in qkv.split(self.embed_dim, 2)[:2])
-            self._record("tokens", q, k, mask, is_causal and mask is None)
+            self._record(self.kind, q, k, mask, is_causal and mask is None)
         return ops.attention.SelfAttentionFunction.apply(
             qkv, mask, heads=self.num_heads, causal=is_causal and mask is None, scale=self.head_dim ** -0.5)
 

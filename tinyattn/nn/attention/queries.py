@@ -33,6 +33,7 @@ class QueryDecoderBlock(Module):
         self.embed_dim, p = whole(embed_dim, caller, "embed_dim"), probability(dropout, caller, "dropout")
         hidden = 4 * embed_dim if dim_feedforward is None else whole(dim_feedforward, caller, "dim_feedforward")
         self.self_attn = MultiheadAttention(embed_dim, num_heads, dropout=p, batch_first=True)
+        self.self_attn.kind = "queries"
         self.multihead_attn = MultiheadAttention(embed_dim, num_heads, dropout=p, batch_first=True)
         self.linear1, self.linear2 = Linear(embed_dim, hidden), Linear(hidden, embed_dim)
         self.norm1, self.norm2, self.norm3 = (LayerNorm(embed_dim) for _ in range(3))
@@ -63,7 +64,7 @@ class QueryDecoder(Module):
     padding_mask  (N, H, W), True where an image's map is only padding
 
     Parameters: num_queries · E, the blocks', and 2 E. Place it on the last map of a backbone, up to about 32×32, after a 1×1
-    convolution to E channels. On request its blocks keep "tokens" (N, heads, T, T) and "cross" (N, heads, T, H·W).
+    convolution to E channels. On request its blocks keep "queries" (N, heads, T, T) and "cross" (N, heads, T, H·W).
     """
 
     def __init__(self, embed_dim, num_queries, num_heads=8, num_layers=1, dim_feedforward=None, dropout=0.1):

@@ -12,6 +12,7 @@ KINDS = {
     "width_channel": ("(N, C, W)", "a gate for each pair of a column and a channel"),
     "branches": ("(N, branches, C)", "the share of each branch in each channel"),
     "tokens": ("(N, heads, T, T)", "how much each token looks at each other one"),
+    "queries": ("(N, heads, T, T)", "how much each query, which has no place in the image, looks at each other one"),
     "cross": ("(N, heads, T, S)", "how much each query looks at each key"),
     "pool": ("(N, H, W) or (N, T)", "the share of each place in a sum over all of them"),
     "levels": ("(N, levels)", "the share of each level"),
