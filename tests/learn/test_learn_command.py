@@ -26,6 +26,8 @@ def test_from_stub_to_done(home, capsys):
     assert "0 of 3" in said(capsys)[1]
     code, text = said(capsys, "new", "mine")
     assert code == 0 and (home / "mine" / first.name / "exercise.py").read_bytes() == (first.folder / "exercise.py").read_bytes()
+    code, text = said(capsys, "check")
+    assert code == 0 and "Nothing is written yet" in text
     code, text = said(capsys, "check", "1")
     assert code == 1 and text.count("to do") == 3 and "0 of 3" in text
     shutil.copy(first.folder / "solution.py", home / "mine" / first.name / "exercise.py")

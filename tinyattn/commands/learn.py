@@ -80,16 +80,17 @@ def _check(args):
     if not args.file and (folder is None or not folder.is_dir()):
         raise Mistake("learn check: " + (f"there is no folder {folder}" if folder else "there are no answers yet") +
                          "; tinyattn learn new DIR copies the stubs, --file FILE checks one file")
-    wrong = 0
+    wrong = begun = 0
     for one in chosen:
         outcomes = _examine(one, pathlib.Path(args.file).expanduser() if args.file else folder / one.name, args.file)
         if args.what is None and all(o.state == "not written" for o in outcomes):
-            continue  # not begun
+            continue
+        begun += 1
         progress.remember(one.key, outcomes)
         _print(one, outcomes)
         wrong += sum(o.state != "right" for o in outcomes)
-    if args.what is None and not wrong:
-        print("nothing is wrong")
+    if not begun:
+        print(f"Nothing is written yet in {folder}: begin with lesson {chosen[0].key}, tinyattn learn read {chosen[0].key}")
     return 1 if wrong else 0
 
 
