@@ -151,11 +151,11 @@ for rate in (0.03, 0.1, 0.3, 1.0, 3.0):
     print(f"rate {rate:5}: {accuracy(fit(sgd, rate)[0], validation):.2f}")
 
 # %% [markdown]
-# Small steps have not arrived after 400. Large ones, from about 10 on, leap about and learn less again: try it. To see what limits the rate, take the net away and look at the simplest
-# landscape with two directions, a long valley: $f(a, b) = \tfrac12 (a^2 + 40\, b^2)$, steep across and flat along. Across, a step is
-# $b \leftarrow b - \eta \cdot 40\, b = (1 - 40\,\eta)\, b$, and for $\eta > 2/40$ the factor is below $-1$: each step lands farther out on the
-# other side. So **the steepest direction sets the limit**, and along the floor, where the slope is forty times smaller, everything
-# crawls.
+# Small steps have not arrived after 400. Large ones, from about 10 on, leap about and learn less again: try it. To see what limits the
+# rate, take the net away and look at the simplest landscape with two directions, a long valley: $f(a, b) = \tfrac12 (a^2 + 40\, b^2)$,
+# steep across and flat along. Across, a step is $b \leftarrow b - \eta \cdot 40\, b = (1 - 40\,\eta)\, b$, and for $\eta > 2/40$ the
+# factor is below $-1$: each step lands farther out on the other side. So **the steepest direction sets the limit**, and along the floor,
+# where the slope is forty times smaller, everything crawls.
 #
 # Two remedies, both with a memory. **Momentum** keeps a velocity: what points the same way again and again adds up, what alternates
 # cancels.
@@ -260,10 +260,10 @@ for t in range(1, 6):
 #
 # ## Does it pay? An honest comparison
 #
-# "Adam is better" is easily shown: give each rule one rate, and choose the rate that suits Adam. What is fair? Each rule gets the same number of
-# steps and of tries; its rate is chosen on the validation points; then the chosen one trains three nets from other starts, and only those
-# are tested. And we compare on two versions of the task: the spiral as it is, and the same spiral with one coordinate measured in other
-# units, so that its numbers are twenty times smaller. Nothing in the task has changed by that; data often comes so.
+# "Adam is better" is easily shown: give each rule one rate, and choose the rate that suits Adam. What is fair? Each rule gets the same
+# number of steps and of tries; its rate is chosen on the validation points; then the chosen one trains three nets from other starts, and
+# only those are tested. And we compare on two versions of the task: the spiral as it is, and the same spiral with one coordinate measured
+# in other units, so that its numbers are twenty times smaller. Nothing in the task has changed by that; data often comes so.
 
 # %%
 RATES = {"SGD": (sgd, (0.1, 0.3, 1.0, 3.0, 10.0)), "momentum": (momentum, (0.01, 0.03, 0.1, 0.3, 1.0)),
@@ -295,8 +295,9 @@ show(picture, "comparison", "With well scaled inputs all three rules end near 1.
 # %% [markdown]
 # With inputs of one size the three are equal, once each has its own rate. With inputs of different sizes SGD and momentum fall behind,
 # and no rate in the list helps them: a rate that the large coordinate can bear leaves the weights of the small one, whose slopes are
-# twenty times smaller, nearly where they began. Adam hardly notices. The other remedy costs nothing: measure all inputs in units of their own spread before the net sees them. Between layers, where nobody chooses
-# the units, normalisation layers do that (they come with the CNNs).
+# twenty times smaller, nearly where they began. Adam hardly notices. The other remedy costs nothing: measure all inputs in units of their
+# own spread before the net sees them. Between layers, where nobody chooses the units, normalisation layers do that (they come with the
+# CNNs).
 #
 # ## The same in the framework
 #
@@ -325,6 +326,7 @@ print("after 20 steps the two differ by less than 1e-12:", worst < 1e-12)
 # The net of this lesson sees a point as two numbers. Show it an image of 28 × 28, and it sees 784 numbers of which none is a
 # neighbour of any other: move the image by one pixel and everything is new. Lesson 06 builds the layer that knows better.
 #
-# **To read next.** D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2014, arXiv:1412.6980), sections 2 and 3. I. Loshchilov and
-# F. Hutter, "Decoupled weight decay regularization" (2017, arXiv:1711.05101), for the third exercise. G. Goh, "Why momentum really
-# works" (Distill, 2017) has the valley as a thing to play with. `tinyattn/optim/adam.py` and `kernels/cpu/optimizer.py` hold the framework's.
+# **To read next.** D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2014, arXiv:1412.6980), sections 2 and 3. I.
+# Loshchilov and F. Hutter, "Decoupled weight decay regularization" (2017, arXiv:1711.05101), for the third exercise. G. Goh, "Why
+# momentum really works" (Distill, 2017) has the valley as a thing to play with. `tinyattn/optim/adam.py` and `kernels/cpu/optimizer.py`
+# hold the framework's.
