@@ -56,20 +56,12 @@ def test_found_again_and_never_stale(checkout):
 
 
 PROBE = """
-import numpy as np
-from .jit import part
+from .jit import entrance
 {imports}
 
-@part
-def _body(t, y):
-    y[t] = {total}
-
-
+@entrance
 def total():
-    from .launch import launch
-    y = np.zeros(1)
-    launch(_body, 1, y)
-    return y[0]
+    return {total}
 """
 HELPER = """
 from {jit} import part
@@ -83,7 +75,7 @@ FILES = {"simd": ".jit", "launch": ".jit", "conv/direct": "..jit", "recurrent/st
 
 
 def test_never_stale_whichever_file_is_edited(checkout):
-    """One compiled loop with a helper in each of these files, and one helper after the other is edited."""
+    """One compiled function with a helper in each of these files, and one helper after the other is edited."""
     folder, start = checkout
     cpu = folder / "kernels" / "cpu"
     modules = {name: name.replace("/", ".") for name in FILES}
