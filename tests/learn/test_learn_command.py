@@ -5,7 +5,7 @@ import pytest
 
 from tinyattn.cli import main
 from tinyattn.learn import progress
-from tinyattn.learn.lessons import all_lessons
+from tinyattn.learn.lessons import all_lessons, lesson
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,26 @@ def test_one_file_and_another_folder(home, capsys):
     (home / "other" / first.name).mkdir(parents=True)
     shutil.copy(first.folder / "solution.py", home / "other" / first.name / "exercise.py")
     assert said(capsys, "check", "01", "--dir", "other")[0] == 0
+
+
+def test_one_exhibit_of_the_museum(home, capsys):
+    museum = lesson("museum")
+    said(capsys, "new", "mine")
+    assert "Nothing is written yet" in said(capsys, "check")[1], "an exhibit that nobody has touched is no mistake of the reader's"
+    for word in ("museum/03", "museum/3", "museum/Conv2d", "museum/03_kernel_not_flipped"):
+        code, text = said(capsys, "check", word)
+        assert code == 1 and "✗ Conv2d" in text and "0 of 1" in text and "Scale" not in text
+    assert "dx, where it is wrong:" in text and "█" in text
+    shutil.copy(museum.folder / "repaired" / "03_kernel_not_flipped.py", home / "mine" / "museum" / "03_kernel_not_flipped.py")
+    assert said(capsys, "check", "museum/03")[0] == 0
+    assert f"1 of {len(museum.exercises)}" in said(capsys)[1]
+    code, text = said(capsys, "check")
+    assert code == 0 and "✓ Conv2d" in text and "Scale" not in text
+    (home / "mine" / "museum" / "01_unbroadcast.py").write_text("class Scale:\n    pass", encoding="utf-8")
+    code, text = said(capsys, "check")
+    assert code == 1 and "✗ Scale" in text and "✓ Conv2d" in text
+    code, text = said(capsys, "check", "museum/99")
+    assert code == 2 and "has no exercise '99'" in text and "Conv2d" in text
 
 
 def test_progress_survives_nonsense(home, capsys):

@@ -25,8 +25,6 @@ def run(args):
     chosen = [lessons.lesson(word) for word in args.lessons] or every
     differing = 0
     for one in chosen:
-        if not (one.folder / "lesson.py").is_file():
-            continue
         began = time.perf_counter()
         made = pages.make(one, every)
         took = f"({time.perf_counter() - began:.0f} s)"

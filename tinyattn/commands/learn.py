@@ -3,6 +3,7 @@
   tinyattn learn                 the lessons, and how far you are
   tinyattn learn new my-answers  copies every exercise's stub to the folder my-answers (and never writes over a file)
   tinyattn learn check 07        checks your answers to lesson 07: right, or a hint
+  tinyattn learn check museum/03 one exercise of it
   tinyattn learn check           all that you have begun
   tinyattn learn read 07         where the lesson lies, as a page to read and as a script to run
 """
@@ -15,7 +16,8 @@ def add_arguments(parser):
     """The options of `tinyattn learn`."""
     parser.add_argument("action", nargs="?", default="list", choices=("list", "new", "check", "read"),
                         help="list | new DIR | check [LESSON] | read LESSON (default list)")
-    parser.add_argument("what", nargs="?", metavar="DIR|LESSON", help="a folder for new, a lesson (07, museum) for check and read")
+    parser.add_argument("what", nargs="?", metavar="DIR|LESSON",
+                        help="a folder for new, a lesson (07, museum) for check and read, or to check one of its exercises (museum/03)")
     parser.add_argument("--file", metavar="FILE", help="check: the file to look at instead of the one in your folder")
     parser.add_argument("--dir", metavar="DIR", help="check: your folder, where it is not the one that new made last")
 
@@ -67,22 +69,27 @@ def _new(args):
 
 def _check(args):
     from ..learn import lessons, progress
-    kept = progress.read()
+    from ..learn.exercise import examine
+    kept, single = progress.read(), None
     if args.file and args.what is None:
         raise Mistake("learn check --file needs the lesson too, as in tinyattn learn check 07 --file answers.py")
     if args.what is None:
         chosen = [one for one in lessons.all_lessons() if one.exercises]
     else:
-        chosen = [lessons.lesson(args.what)]
+        word, _, single = args.what.rstrip("/").partition("/")
+        chosen = [lessons.lesson(word)]
         if not chosen[0].exercises:
             raise Mistake(f"learn check: lesson {chosen[0].key} has no exercises")
+        single = _single(chosen[0], single)
     folder = pathlib.Path(args.dir).expanduser() if args.dir else _folder_of_the_reader(chosen[0], kept)
     if not args.file and (folder is None or not folder.is_dir()):
         raise Mistake("learn check: " + (f"there is no folder {folder}" if folder else "there are no answers yet") +
                          "; tinyattn learn new DIR copies the stubs, --file FILE checks one file")
     wrong = begun = 0
     for one in chosen:
-        outcomes = _examine(one, pathlib.Path(args.file).expanduser() if args.file else folder / one.name, args.file)
+        place = pathlib.Path(args.file).expanduser() if args.file else folder / one.name
+        exercises = [single] if single else one.exercises if args.what else [e for e in one.exercises if _begun(one, place, e)]
+        outcomes = [examine(e, place if args.file else place / e.file) for e in exercises]
         if args.what is None and all(o.state == "not written" for o in outcomes):
             continue
         begun += 1
@@ -103,9 +110,20 @@ def _folder_of_the_reader(lesson, kept):
     return pathlib.Path(kept["folder"]) if kept["folder"] else None
 
 
-def _examine(lesson, place, one_file):
-    from ..learn.exercise import examine
-    return [examine(e, place if one_file else place / e.file) for e in lesson.exercises]
+def _single(lesson, word):
+    """The exercise that `word` names, by its name or the number of its file; None where there is no word."""
+    if not word:
+        return None
+    for one in lesson.exercises:
+        if word in (one.name, one.file, one.file.removesuffix(".py"), one.file.partition("_")[0], one.file.partition("_")[0].lstrip("0")):
+            return one
+    raise Mistake(f"learn check: lesson {lesson.key} has no exercise {word!r}; it has {', '.join(e.name for e in lesson.exercises)}")
+
+
+def _begun(lesson, place, exercise):
+    """Whether the reader has changed the file of `exercise`; the museum's are wrong, and not unwritten, as they come."""
+    mine = place / exercise.file
+    return mine.is_file() and mine.read_bytes() != (lesson.folder / exercise.file).read_bytes()
 
 
 def _print(lesson, outcomes):

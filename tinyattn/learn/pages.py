@@ -1,11 +1,13 @@
 """The pages of the lessons as files: made, written, compared with those that are kept."""
-from . import markdown
+from . import markdown, museum
 from .execute import execute
 from .lessons import folder
 
 
 def make(lesson, every):
     """Run `lesson`; {name: text} of the files of its page. every: all lessons, for the links to its neighbours."""
+    if lesson.key == "museum":
+        return museum.page(lesson)
     numbered = [one for one in every if (one.folder / "lesson.py").is_file()]
     at = numbered.index(lesson)
     return markdown.page(lesson, execute(lesson), numbered[at - 1] if at else None, numbered[at + 1] if at + 1 < len(numbered) else None)
@@ -31,7 +33,7 @@ def write(lesson, made):
 
 def compare(lesson, made):
     """What differs between the page made now and the one that is kept, in words."""
-    return markdown.differences(made, kept(lesson), markdown.tolerance(lesson))
+    return markdown.differences(made, kept(lesson), markdown.tolerance(lesson) if lesson.key.isdigit() else markdown.TOLERANCE)
 
 
 BEGIN, END = "<!-- made by: tinyattn docs pages -->\n", "<!-- end -->\n"

@@ -1,0 +1,30 @@
+"""Museum, exhibit 04: a convolution that takes two steps at a time.
+
+Symptom. With stride 1 the gradient check is content. With stride 2 it trains, but what lies below learns from the upper left part of the
+pictures only.
+"""
+import numpy as np
+
+
+class StridedConv2d:
+    """y[n,k,i,j] = Σ_{c,r,s} w[k,c,r,s] · x[n,c,i·stride+r,j·stride+s]. x (N, C, H, W), w (K, C, R, S), y (N, K, P, Q)."""
+
+    def __init__(self, stride):
+        self.stride = stride
+
+    def forward(self, x, w):
+        self.x, self.w = x, w
+        step = self.stride
+        windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::step, ::step]
+        return np.einsum("ncpqrs,kcrs->nkpq", windows, w)
+
+    def backward(self, dy):
+        """dy (N, K, P, Q); returns dx (N, C, H, W), dw (K, C, R, S)."""
+        step, (p, q) = self.stride, dy.shape[2:]
+        dx, dw = np.zeros_like(self.x), np.zeros_like(self.w)
+        for r in range(self.w.shape[2]):
+            for s in range(self.w.shape[3]):
+                seen = self.x[:, :, r:r + p * step:step, s:s + q * step:step][:, :, :p, :q]   # what w[:, :, r, s] met
+                dw[:, :, r, s] = np.einsum("nkpq,ncpq->kc", dy, seen)
+                dx[:, :, r:r + p, s:s + q] += np.einsum("nkpq,kc->ncpq", dy, self.w[:, :, r, s])
+        return dx, dw
