@@ -43,12 +43,16 @@ class Subject:
         """All outputs as one vector (a copy)."""
         return self.flat([y.data for y in self.outputs()])
 
-    def gradients(self, weights=None, recorded=None):
-        """∂L/∂x of each checked input, as backward gives them: an array, or None where nothing arrives."""
+    def gradients(self, weights=None, recorded=None, create_graph=False):
+        """∂L/∂x of each checked input, as backward gives them: an array, or None where nothing arrives.
+
+        With `create_graph` by the formulas that are themselves recorded: ordinary operations in place of fused kernels.
+        """
         weights = self.weights if weights is None else weights
         recorded = self.outputs() if recorded is None else recorded
         used = [(y, Tensor(np.asarray(r, y.dtype))) for y, r in zip(recorded, weights) if y.requires_grad]
-        found = grad([y for y, _ in used], [x for _, x in self.wanted], [r for _, r in used], allow_unused=True)
+        found = grad([y for y, _ in used], [x for _, x in self.wanted], [r for _, r in used], create_graph=create_graph,
+                     allow_unused=True)
         return [None if g is None else np.array(g.data) for g in found]
 
     def slopes(self, x, where, eps, low=-1, high=1):
@@ -72,7 +76,7 @@ class Subject:
 
     def slope(self, x, where, eps, low=-1, high=1):
         """The slope of L at one element of x, or along a direction."""
-        return float(self.slopes(x, where, eps, low, high) @ self.flat_weights)
+        return float((self.slopes(x, where, eps, low, high) * self.flat_weights).sum())
 
     def tape(self):
         """The recorded operations: [(name, attributes, shapes of their outputs)]."""
