@@ -116,7 +116,7 @@ def test_it_can_be_used_without_a_mouse_or_eyes():
     assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "canvas" and attributes["id"] != "ramp")
     used = set(re.findall(r'find\("([\w-]+)"\)', SCRIPT.read_text(encoding="utf-8")))
     assert used and used <= set(by_id)
-    style = SCRIPT.with_suffix(".css").read_text(encoding="utf-8")
+    style = "".join(SCRIPT.with_name(f"{name}.css").read_text(encoding="utf-8") for name in ("shell", "maps_page"))
     assert "prefers-color-scheme: dark" in style and ":focus-visible" in style
     for light, dark in zip(*(dict(re.findall(r"--(\w+): (#\w+)", block)).items() for block in re.findall(r":root \{(.*?)\}", style))):
         assert light[0] == dark[0]
@@ -152,7 +152,7 @@ def test_the_script_reads_the_same_numbers(tmp_path):
     known = seen("cct")
     held = page.contents(known, CLASSES)
     (tmp_path / "data.json").write_text(json.dumps(held))
-    (tmp_path / "page.js").write_bytes(SCRIPT.read_bytes())
+    (tmp_path / "page.js").write_bytes(SCRIPT.with_name("shell.js").read_bytes() + SCRIPT.read_bytes())
     (tmp_path / "ask.js").write_text("""
       const page = require("./page.js"), data = require("./data.json"), rows = data.layers[1], found = {};
       found.row = Array.from(page.shown(rows, 1, 2, 17));
@@ -163,7 +163,7 @@ def test_the_script_reads_the_same_numbers(tmp_path):
       found.place = page.words(gradient, page.shown(gradient, 1, -1, 0), 29);
       found.moves = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "x"].map((key) => page.move(key, 7, 7, 7));
       found.colours = [page.colour(data.heat, 0), page.colour(data.heat, 1), page.colour(data.heat, 0.5)];
-      found.numbers = [0, 0.012345, 12.5, 0.0000123].map(page.number);
+      found.numbers = [0, 0.012345, 12.5, 0.0000123, -2.5, "NaN"].map((value) => page.number(value));
       found.span = page.span(rows, page.shown(rows, 1, 2, 17));
       console.log(JSON.stringify(found));
     """)
@@ -179,5 +179,5 @@ def test_the_script_reads_the_same_numbers(tmp_path):
     assert found["place"].startswith("row 2, column 2: ")
     assert found["moves"] == [7, 8, 0, 14, 7, 13, None]
     assert found["colours"] == [held["heat"][0], held["heat"][-1], held["heat"][16]]
-    assert found["numbers"] == ["0", "0.0123", "12.5", "1.2e-5"]
+    assert found["numbers"] == ["0", "0.0123", "12.5", "1.2e-5", "−2.5", "NaN"]
     np.testing.assert_allclose(found["span"], [0, max(found["row"])], rtol=1e-6)

@@ -11,6 +11,7 @@
     confusion(matrix, classes, path)                which classes are taken for which
     samples(dataset, path), corruptions(dataset, names, path)    a data set's images, and what corruptions make of one
     gradient_check(report, path)                    the V curve and the errors of a gradient check
+    conv_stepper(path)                              a page to step through a convolution and its backward pass
 
 Matplotlib is imported when the first picture is drawn.
 """
@@ -20,8 +21,8 @@ from .query_rows import rows_at
 from .record import Recording, record
 from .attention_rollout import rollout
 
-__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "corruptions", "curves", "grad_cam", "gradient_check", "grids", "kinds", "maps",
-           "queries", "rollout", "rows_at", "saliency", "samples"]
+__all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "conv_stepper", "corruptions", "curves", "grad_cam", "gradient_check", "grids",
+           "kinds", "maps", "queries", "rollout", "rows_at", "saliency", "samples"]
 
 
 def curves(log, path=None, title="", training="training"):
@@ -121,3 +122,17 @@ def gradient_check(report, path=None, title=""):
     """Draw what a gradient check found. See `tinyattn.viz.gradient_picture.draw`."""
     from .gradient_picture import draw
     return draw(report, path, title)
+
+
+def conv_stepper(path, x=None, weight=None, bias=None, stride=(1, 2), padding=(0, 1), dilation=(1, 2)):
+    """Write an HTML page that steps through a convolution and its backward pass, product by product; returns its size in bytes.
+
+    x: an image (C, H, W); weight (K, C, R, S); bias (K,): small arrays of your own, or none for small ones of ours. stride, padding,
+    dilation: ints, or several to choose from on the page; choices that leave no output are left out. dy is made up, of halves.
+    The file holds everything: it opens from disk, offline. Its address may name where to begin: ``out.html#pass=dx&view=gather&stride=2``.
+
+    >>> ta.viz.conv_stepper("conv.html")                                             # or, from a shell:
+    $ python -c 'import tinyattn as ta; ta.viz.conv_stepper("conv.html")'
+    """
+    from .conv_page import write
+    return write(path, x, weight, bias, stride, padding, dilation)

@@ -1,4 +1,3 @@
-"use strict";
 // Numbers first: what follows until `start` knows nothing of the page and can be run anywhere.
 
 // Bytes of a base64 text.
@@ -50,11 +49,6 @@ function span(layer, values) {
   let low = layer.heads ? 0 : Infinity, high = -Infinity;
   for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
   return [low, high];
-}
-
-// Three digits, as people write them.
-function number(value) {
-  return value === 0 ? "0" : Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
 // Where a key leads from `place` on a grid of h × w; null for a key that leads nowhere.

@@ -1,19 +1,17 @@
 """One HTML page to point at: each place of an image shows its row of attention. It holds everything and loads nothing.
 
 Numbers are stored as bytes between the least and the largest of their line (a token's row in a head, a whole map), which are stored as
-float32 beside them: exact to 1/510 of the line's range. Sampling grids are float32. The page is `maps_page.html` with `maps_page.css` and `maps_page.js` in it.
+float32 beside them: exact to 1/510 of the line's range. Sampling grids are float32. The page is `maps_page.html` in the `shell` of all
+our pages.
 """
 import base64
 import html
-import importlib.resources
 import io
-import json
-import re
 
 import numpy as np
 from PIL import Image
 
-from . import style
+from . import shell, style
 from .kinds import places, title, token_grid, words
 
 MOST_BYTES = 5_500_000   # of numbers, before they become text, which is a third longer
@@ -29,9 +27,7 @@ def write(path, look, classes, heading, names=None):
 
 def page(look, classes, heading, names=None):
     """The page as text."""
-    parts = {"title": html.escape(heading), "style": _file("css"), "script": _file("js"),
-             "data": json.dumps(contents(look, classes, names), ensure_ascii=False).replace("<", "\\u003c")}
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("html"))
+    return shell.compose("maps_page", f"What it looks at: {heading}", contents(look, classes, names), heading=html.escape(heading))
 
 
 def contents(look, classes, names=None):
@@ -123,6 +119,3 @@ def _png(image):
     Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
     return "data:image/png;base64," + _text(buffer.getvalue())
 
-
-def _file(ending):
-    return importlib.resources.files(__package__).joinpath(f"maps_page.{ending}").read_text(encoding="utf-8")
