@@ -4,9 +4,19 @@ import pathlib
 import pytest
 
 import tinyattn as ta
+from tinyattn import nn
+
+
+def tape(path):
+    """A network with tensors in full and in summary, and code that is longer than its box."""
+    ta.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
+    return ta.viz.tape(nn.functional.cross_entropy(model(ta.randn(2, 1, 8, 8)), ta.tensor([1, 2])), path, names=model)
+
 
 PAGES = {
     "conv": (ta.viz.conv_stepper, "#pass=dx&view=gather&padding=1&by=product&step=30"),
+    "tape": (tape, "#step=4"),
 }
 
 

@@ -12,6 +12,7 @@
     samples(dataset, path), corruptions(dataset, names, path)    a data set's images, and what corruptions make of one
     gradient_check(report, path)                    the V curve and the errors of a gradient check
     conv_stepper(path)                              a page to step through a convolution and its backward pass
+    tape(loss, path)                                a page to step through the backward sweep of your own graph
 
 Matplotlib is imported when the first picture is drawn.
 """
@@ -22,7 +23,7 @@ from .record import Recording, record
 from .attention_rollout import rollout
 
 __all__ = ["Recording", "record", "attention", "choose_examples", "confusion", "conv_stepper", "corruptions", "curves", "grad_cam", "gradient_check", "grids",
-           "kinds", "maps", "queries", "rollout", "rows_at", "saliency", "samples"]
+           "kinds", "maps", "queries", "rollout", "rows_at", "saliency", "samples", "tape"]
 
 
 def curves(log, path=None, title="", training="training"):
@@ -136,3 +137,20 @@ def conv_stepper(path, x=None, weight=None, bias=None, stride=(1, 2), padding=(0
     """
     from .conv_page import write
     return write(path, x, weight, bias, stride, padding, dilation)
+
+
+def tape(loss, path, gradient=None, names=None, values=24, title=""):
+    """Write an HTML page that steps through the backward sweep of `loss`, node by node; returns its size in bytes.
+
+    loss: a Tensor that was computed from others; `gradient` of its shape, where it is no scalar. names: what to call tensors, a dict by name
+    (``locals()`` will do) or a module. values: tensors of up to so many numbers are shown in full. Call it before ``loss.backward()``;
+    it changes no ``.grad``, keeps the graph, and calls no hooks. What was computed under `detect_anomaly` shows the line that called each operation.
+    The file holds everything: it opens from disk, offline.
+    ValueError for more than 200 operations; RuntimeError if the graph was freed.
+
+    >>> w = ta.tensor([[1.0, -2.0]], requires_grad=True)
+    >>> loss = (w * 3).relu().sum()
+    >>> ta.viz.tape(loss, "tape.html", names=locals())
+    """
+    from .tape_page import write
+    return write(path, loss, gradient, names, values, title)
