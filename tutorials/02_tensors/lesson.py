@@ -230,8 +230,8 @@ for title, factors in (("forward", (("x", "ND"), ("w", "DK"), ("y", "NK"))), ("b
         block(at, 0.9 - size[rows] / 2, size[columns], size[rows], words, colour, (rows, columns))
         at += size[columns]
         if k < 2:
-            axes.text(at + 0.16, 0.9, "·="[k], ha="center", va="center", fontsize=14)
-            at += 0.58
+            axes.text(at + 0.2, 0.9, "·="[k], ha="center", va="center", fontsize=13)
+            at += 0.76
     axes.text((start + at) / 2, 2.25, title, ha="center", fontsize=10, fontweight="bold")
     at += 1.0
 axes.set_xlim(-0.35, at - 0.9)
