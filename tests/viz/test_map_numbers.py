@@ -215,6 +215,27 @@ def test_gates_per_class():
     np.testing.assert_allclose(gate.overall, [4 / 6, 0.5])
     np.testing.assert_allclose(gate.spread, [np.std(labels), 0.5])
     np.testing.assert_allclose(gate.explained, np.var(labels) / (np.var(labels) + 0.25))
+    assert not gate.dead and gate.words() == ""
+
+
+def test_a_dead_gate_is_named():
+    """All units of CBAM's narrow layer off for all images: g = σ(0 + 0) = ½ for ever. One unit that fires for one image is enough."""
+    from tinyattn.nn.attention import CBAM, SqueezeExcitation
+    ta.manual_seed(0)
+    images, labels = RNG.random((40, 8, 4, 4)).astype(np.float32), np.arange(40) % 2
+
+    def found(gate):
+        batches = [(ta.tensor(images[i:i + 20]), ta.tensor(labels[i:i + 20])) for i in (0, 20)]
+        return gate_statistics.gates_per_class(gate, batches, 2, ("channel",))["", "channel"]
+    cbam, se = CBAM(8), SqueezeExcitation(8)
+    assert not found(cbam).dead
+    for gate in (cbam, se):
+        gate.fc1.weight.data[...] = -np.abs(gate.fc1.weight.data)
+    se.fc1.bias.data[...] = -1
+    assert found(cbam).dead and found(cbam).words() == "dead: 0.5 everywhere, the same for every image"
+    assert found(se).dead and found(se).words() == "dead: the same for every image"        # σ(b₂), a number for each channel
+    cbam.fc1.weight.data[0, 3], images[7, 3] = 1, 100
+    assert not found(cbam).dead
 
 
 def test_the_public_names_work(tmp_path):

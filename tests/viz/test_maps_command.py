@@ -122,6 +122,8 @@ def test_your_own_images(runs, capsys, tmp_path):
     (["RUN", "--layers", "stages.3"], "--layers: no layer is called 'stages.3': did you mean stages.2? those that attend: stages.0.gate"),
     (["RUN", "--layer", "x"], "did you mean --layers?"),
     (["RUN", "--count", "0"], "--count is 0, expected 1 to 24"), (["RUN", "--score-images", "0"], "--score-images is 0"),
+    (["RUN", "--score", "--sanity"], "--score and --sanity are two questions"),
+    (["RUN", "--sanity", "--score-images", "1"], "--score-images is 1; --sanity compares two images at least"),
     (["RUN", "--at", "3", "28"], "--at 3 28 lies outside the images, expected 0 0 to 27 27"),
     (["RUN", "--images", *["x.png"] * 30], "--images names 30 files"),
     (["RUN", "--threads", "9999"], "--threads 9999")])
@@ -168,3 +170,15 @@ def test_scores_are_printed_drawn_and_kept(runs, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out) == kept
 
 
+def test_what_depends_on_learning_is_printed_drawn_and_kept(runs, capsys, tmp_path):
+    argv = ["maps", str(runs["cbam"]), "--sanity", "--score-images", "6", "--out", str(tmp_path)]
+    assert main([*argv, "--layers", "pool"]) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["map", "pool", "Grad-CAM", "gradient", "edges"] and lines[4].endswith("learning does not matter")
+    assert "layers: down to stages.0.block.0.conv" in captured.err and {path.name for path in tmp_path.iterdir()} == {"sanity.png", "sanity.json"}
+    uncut(tmp_path / "sanity.png")
+    kept = json.loads((tmp_path / "sanity.json").read_text())
+    assert kept["images"] == 6 and len(kept["stages"]) == len(kept["maps"][0]["ranks"]) == 8
+    assert main([*argv, "--json", "--layers", "pool"]) == 0
+    assert json.loads(capsys.readouterr().out) == kept

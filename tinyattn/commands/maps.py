@@ -7,6 +7,8 @@ and feature maps; and one page, maps.html, on which you point at a place, or wal
   tinyattn maps RUN --layers blocks.3 pool     only these
   tinyattn maps RUN --score                    are the maps right? on data with known objects: the pointing game, the mass inside the
                                                object, deletion and insertion, beside four controls
+  tinyattn maps RUN --sanity                   which maps depend on what was learned? layers are mixed up, from the last one on, and the maps
+                                               compared with what they were
 """
 import json
 
@@ -24,7 +26,8 @@ def add_arguments(parser):
     parser.add_argument("--at", nargs=2, type=int, metavar=("Y", "X"), help="the pixel that asks, in pictures of rows (default: one on each figure)")
     parser.add_argument("--list", action="store_true", help="print the layers and the kinds of their maps, draw nothing")
     parser.add_argument("--score", action="store_true", help="score the maps instead of drawing them")
-    parser.add_argument("--score-images", type=int, default=200, metavar="N", help="how many images --score takes (default %(default)s)")
+    parser.add_argument("--sanity", action="store_true", help="mix the weights up, layer by layer, and say which maps stay as they were")
+    parser.add_argument("--score-images", type=int, default=200, metavar="N", help="how many images --score and --sanity take (default %(default)s)")
     parser.add_argument("--data-dir", metavar="DIR", help="where the data sets are (default: as in training)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
@@ -40,6 +43,10 @@ def run(args):
             raise training.OptionError(f"{option} is {number}, expected 1 to {most:,}")
     if args.images and len(args.images) > MOST_IMAGES:
         raise training.OptionError(f"--images names {len(args.images)} files; at most {MOST_IMAGES} fit on a sheet: draw them in several times")
+    if args.score and args.sanity:
+        raise training.OptionError("--score and --sanity are two questions: ask one after the other")
+    if args.sanity and args.score_images < 2:
+        raise training.OptionError(f"--score-images is {args.score_images}; --sanity compares two images at least")
     session.use_threads(args.threads)
     trained = training.open_run(args.run, args.data_dir)
     if args.at is not None and not all(0 <= at < length for at, length in zip(args.at, trained.about["image_size"])):
@@ -56,7 +63,7 @@ def run(args):
                      "--attention cbam, or --model cct")
     if rolled.left:
         progress.say(f"attention rollout: {rolled.words()}")
-    return (_score if args.score else _draw)(trained, folder, wanted, rolled, args, progress)
+    return (_score if args.score else _sanity if args.sanity else _draw)(trained, folder, wanted, rolled, args, progress)
 
 
 def _layers(trained):
@@ -154,6 +161,29 @@ def _draw(trained, folder, wanted, rolled, args, progress):
         for path, words in written:
             print(f"{path}\n  {words}")
     return 2 if failed else 0
+
+
+def _sanity(trained, folder, wanted, rolled, args, progress):
+    from ..training import pictures, setup
+    from ..training.files import writing, write_json
+    from ..viz import sanity, sanity_picture
+    config, part = trained.config, setup.Part(setup.load_part(trained.config, "test"), args.score_images)
+    x = pictures.normalised(part.images, trained.about)
+    stages, rows = sanity.sanity(trained.model, x, wanted, config.seed, progress.say)
+    title = trained.source.parent.resolve().name
+    result = {"run": str(trained.source.parent), "data": config.data, "images": len(x), **sanity.asdict(stages, rows), "rollout": _rollout(rolled)}
+    with writing(folder, "--out"):
+        sanity_picture.draw(stages, rows, folder / "sanity.png", f"which map depends on what was learned?  ·  {title}, {len(x):,} test images of {config.data}")
+        write_json(folder / "sanity.json", result)
+    if args.json:
+        print(json.dumps(result))
+        return 0
+    print(sanity.table(stages, rows))
+    print(f"\n{len(x):,} test images of {config.data}; rank correlations with the map before, means and half their 95 % intervals, while the weights of "
+          f"the last layers, at last of all of them, are mixed up. A map that stays as it was explains nothing that was learned; \"edges\" is such a one, "
+          f"made of the image alone.\n" + (f"rollout: {rolled.words()}\n" if rolled.left else "") +
+          f"{folder / 'sanity.png'}\n  how alike each map stays, layer by layer\n{folder / 'sanity.json'}\n  all numbers")
+    return 0
 
 
 def _score(trained, folder, wanted, rolled, args, progress):

@@ -6,6 +6,8 @@ import tinyattn as ta
 from ..nn.module import evaluating
 from .record import record
 
+STILL = 1e-6   # a gate that moves by less is dead: rounding moves one by a tenth of that
+
 
 class GateStatistics:
     """Of one gate. With K classes and a gate of shape S (C channels, or H × W places):
@@ -15,6 +17,8 @@ class GateStatistics:
     spread   (*S,), the standard deviation over all images
     explained  the share of the variance over images that lies between the classes' means, 0 … 1. Where it is 0 the gate
                knows nothing of the class; where the spread is 0 too it is a constant
+    dead     whether it is the same for every image: it weighs nothing. A gate behind a narrow layer of ReLUs (CBAM, SE) ends so when
+             all its units are off for all images; then no gradient reaches the layer any more
     """
 
     def __init__(self, sums, squares, counts):
@@ -27,6 +31,14 @@ class GateStatistics:
         self.spread = np.sqrt(variance)
         self.explained = float(min(1.0, between.sum() / variance.sum())) if variance.sum() > 1e-12 else 0.0
         self.counts = counts
+        self.dead = bool(self.spread.max() < STILL)
+
+    def words(self):
+        """What is wrong with a dead gate; "" of one that lives."""
+        if not self.dead:
+            return ""
+        alike = np.ptp(self.overall) < STILL
+        return f"dead: {f'{self.overall.mean():.3g} everywhere, ' if alike else ''}the same for every image"
 
 
 def gates_per_class(model, batches, classes, kinds=("channel", "pixel", "branches", "levels", "pool")):

@@ -39,7 +39,8 @@ def draw(found, classes, path=None, title=""):
             below.grid(False)
             below.tick_params(length=0, labelsize=6.5)
             below.set_xticks([])
-            below.set_xlabel(f"{_unit(kind)}, strongest first\nthe class explains {100 * gate.explained:.0f} %", fontsize=6.5)
+            says = gate.words().replace(", ", ",\n") or f"the class explains {100 * gate.explained:.0f} %"
+            below.set_xlabel(f"{_unit(kind)}, strongest first\n{says}", fontsize=6.5, color=style.RED if gate.dead else style.SOFT)
             below.set_yticks(range(len(present)), [str(classes[k]) for k in present] if (above is grid[0, 0]) else [])
             bar = made.colorbar(drawn, ax=below, location="bottom", fraction=0.05, pad=0.02, aspect=11 * width, ticks=[-most, 0, most])
             bar.ax.set_xticklabels([f"−{most:.2g}", "mean", f"+{most:.2g}"])

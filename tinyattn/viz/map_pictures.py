@@ -34,7 +34,8 @@ def draw_all(look, classes, folder, title, pixel=None, gates=None):
         yield folder / "rollout.png", f"attention rollout: where the answer comes from, through several layers ({look.rollout.words()})"
     if gates:
         gates_picture.draw(gates, classes, folder / "gates.png", f"gates, class by class  ·  {title}")
-        yield folder / "gates.png", "gates per class: the mean gate of each channel, and how far each class is from it"
+        yield folder / "gates.png", "".join(["gates per class: the mean gate of each channel, and how far each class is from it",
+                                             *(f"; {name} {kind} is {gate.words()}" for (name, kind), gate in gates.items() if gate.dead)])
     cams = [(f"Grad-CAM\n{name}", "heat", maps) for name, maps in look.cams.items()]
     columns_picture.draw(*known, [*cams, ("gradient\nof the answer", "heat", look.gradient)], folder / "gradcam.png",
                          f"Grad-CAM  ·  {title}", ranges=True)

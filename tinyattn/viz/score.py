@@ -67,7 +67,7 @@ def score(model, x, masks=None, layers=None, steps=20, seed=0, say=lambda text: 
     if x.ndim != 4 or masks is not None and np.shape(masks) != (len(x), *x.shape[2:]):
         raise ValueError(f"score: images have shape {x.shape} and masks {np.shape(masks)}, expected (N, C, H, W) and (N, H, W)")
     regions = {} if masks is None else {"": np.asarray(masks, bool), "box": pointing.boxes(masks)}
-    classes = _answers(model, x)
+    classes = answers(model, x)
     rows = []
     own, other = maps_of(model, x, classes, layers), controls(model, x, classes, seed)
     total = 2 * len(own) + len(other)
@@ -84,7 +84,8 @@ def score(model, x, masks=None, layers=None, steps=20, seed=0, say=lambda text: 
     return chance, [*found, *rows]
 
 
-def _answers(model, x):
+def answers(model, x):
+    """The class that the model says for each of the images x, int (N,)."""
     with evaluating(model), ta.no_grad():
         return np.concatenate([model(ta.tensor(x[i:i + 256])).data.argmax(axis=1) for i in range(0, len(x), 256)])
 
