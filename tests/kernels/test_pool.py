@@ -98,7 +98,7 @@ MEAN_CASES = [(shape, kernel, stride, padding, ceil_mode) for shape, kernel, str
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
 @pytest.mark.parametrize("shape,kernel,stride,padding,dilation,ceil_mode", MAX_CASES)
 def test_largest_of_every_window(k, shape, kernel, stride, padding, dilation, ceil_mode, plain, dtype):
     x = np.round(image(*shape, dtype=dtype), 1)  # rounded: windows with ties

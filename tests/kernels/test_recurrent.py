@@ -86,9 +86,8 @@ def test_two_steps_by_hand(k):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [None, [2, 3, 1]])
-@pytest.mark.parametrize("name,options", [("rnn", {}), ("rnn", {"relu": True}), ("gru", {}), ("lstm", {}), ("lstm", {"P": 2})])
-def test_slopes(k, name, options, lengths, reverse):
-    P = options.pop("P", 0) if "P" in options else 0
+@pytest.mark.parametrize("name,options,P", [("rnn", {}, 0), ("rnn", {"relu": True}, 0), ("gru", {}, 0), ("lstm", {}, 0), ("lstm", {}, 2)])
+def test_slopes(k, name, options, P, lengths, reverse):
     options = {**options, "lengths": None if lengths is None else np.array(lengths), "reverse": reverse}
     states, weights, x = made(name, 3, 3, 2, 4, P=P)
     random = np.random.default_rng(1)
