@@ -65,6 +65,19 @@ def test_bam_adds_its_branches_and_its_input():
     np.testing.assert_allclose(maps["pixel"], m.mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("make_it, fc2", [(A.CBAM, True), (A.SqueezeExcitation, False), (A.BAM, False)])
+def test_no_gate_is_born_dead(make_it, fc2):
+    """With four units drawn freely, one CBAM in sixteen has none that a map of positive numbers, alike in all channels, turns on."""
+    x = ta.tensor(np.random.default_rng(0).uniform(0.9, 1, (2, 16, 3, 4)).astype(np.float32))
+    for seed in range(150):
+        ta.manual_seed(seed)
+        gate = make_it(16)
+        assert gate.fc1.weight.data.sum(axis=1).max() >= 0, seed
+        if fc2:
+            (gate(x) * images(2, 16, 3, 4)).sum().backward()
+            assert gate.fc2.weight.grad.data.any(), f"seed {seed}: no gradient reaches it"
+
+
 @pytest.mark.parametrize("dilation", [1, 2, 4])
 def test_bams_dilated_branch_keeps_the_map(dilation):
     """Padding 1 with dilation 2 shrinks 7×7 to 1×1 in two or three layers, and broadcasting hides it."""

@@ -4,7 +4,7 @@ from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear
 from ..norm import BatchNorm1d, BatchNorm2d
-from .gate import Gate, hidden_channels
+from .gate import Gate, awake, hidden_channels
 
 
 class BAM(Gate):
@@ -23,7 +23,7 @@ class BAM(Gate):
     def __init__(self, channels, reduction=16, dilation=4):
         super().__init__(channels)
         h, d = hidden_channels(channels, reduction, "BAM"), whole(dilation, "BAM", "dilation")
-        self.fc1, self.fc2, self.channel_norm = Linear(channels, h), Linear(h, channels), BatchNorm1d(channels)
+        self.fc1, self.fc2, self.channel_norm = awake(Linear(channels, h)), Linear(h, channels), BatchNorm1d(channels)
         self.conv1 = Conv2d(channels, h, 1)
         self.conv2 = Conv2d(h, h, 3, padding=d, dilation=d)
         self.conv3 = Conv2d(h, h, 3, padding=d, dilation=d)

@@ -3,7 +3,7 @@ from ... import ops
 from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear
-from .gate import Gate, hidden_channels, odd, unwatched
+from .gate import Gate, awake, hidden_channels, odd, unwatched
 
 
 class CBAM(Gate):
@@ -12,13 +12,16 @@ class CBAM(Gate):
     x (N, C, H, W), g (N, C), s (N, H, W). One MLP without biases serves both poolings: MLP(v) = W₂ max(W₁ v, 0).
     W₁ (h, C) with h = max(4, C / r). Recorded: "channel" g and "pixel" s. Parameters: 2Ch + 98. Place it at the end of a block, before
     the residual is added; it has no residual of its own.
+
+    What the MLP sees behind a ReLU is never below 0 and it has no biases, so that a high learning rate can turn all of its few units off, for
+    all images and for good: g is ½ everywhere then. `tinyattn maps` names such a gate; a lower rate, or more units (a smaller r), keep it.
     """
 
     def __init__(self, channels, reduction=16, kernel_size=7):
         super().__init__(channels)
         kernel_size = odd(kernel_size, "CBAM")
         hidden = hidden_channels(channels, reduction, "CBAM")
-        self.fc1 = Linear(channels, hidden, bias=False)
+        self.fc1 = awake(Linear(channels, hidden, bias=False))
         self.fc2 = Linear(hidden, channels, bias=False)
         self.conv = Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 

@@ -45,6 +45,19 @@ def hidden_channels(channels, reduction, caller):
     return max(4, channels // whole(reduction, caller, "reduction"))
 
 
+def awake(layer):
+    """`layer`, W₁ (h, C) before a ReLU, turned round (−W₁) where the values of every row sum to less than 0.
+
+    What a gate squeezes behind a ReLU is at least 0, and much alike in all channels: a row that sums to less than 0 is a unit that is off.
+    Of layers drawn freely one in 2ʰ has only such rows; with the least h, 4, a gate in sixteen. If then no unit is on for any image, no
+    gradient reaches W₁, nor what follows it: the gate was born dead. (One can still die in training, by steps that are too large;
+    `tinyattn maps` names it then.)
+    """
+    if (layer.weight.data.sum(axis=1) < 0).all():
+        layer.weight.data *= -1
+    return layer
+
+
 def odd(kernel_size, caller):
     """`kernel_size` as an int; ValueError unless it is odd, so that the window has a middle and the map keeps its size."""
     if whole(kernel_size, caller, "kernel_size") % 2 == 0:

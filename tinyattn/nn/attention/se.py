@@ -1,7 +1,7 @@
 """Squeeze-and-excitation: which channels matter for this image? (Hu et al., arXiv:1709.01507)"""
 from .. import functional as F
 from ..linear import Linear
-from .gate import Gate, hidden_channels, unwatched
+from .gate import Gate, awake, hidden_channels, unwatched
 
 
 class SqueezeExcitation(Gate):
@@ -14,7 +14,7 @@ class SqueezeExcitation(Gate):
     def __init__(self, channels, reduction=16):
         super().__init__(channels)
         hidden = hidden_channels(channels, reduction, "SqueezeExcitation")
-        self.fc1 = Linear(channels, hidden)
+        self.fc1 = awake(Linear(channels, hidden))
         self.fc2 = Linear(hidden, channels)
 
     def forward(self, x):
