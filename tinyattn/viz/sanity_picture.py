@@ -34,7 +34,7 @@ def draw(stages, rows, path=None, title=""):
         right.set_ylim(len(shown) - 0.4, -0.6)
         right.grid(axis="y", visible=False)
         right.set_title("all layers mixed")
-        right.set_xlabel("rank correlation with:  ● the map before   | another image's")
+        right.set_xlabel("rank correlation with\n● the map before   | another image's map")
         low = min(-0.05, min(float(row.ranks.mean(axis=1).min()) for row in shown) - 0.05, min(float(row.other.mean()) for row in shown) - 0.05)
         left.set_ylim(low, 1.05)
         right.set_xlim(low, 1.05)
