@@ -16,7 +16,7 @@ READ = """() => {
   const marked = (kind) => [...new Set([...document.querySelectorAll(`[data-node].${kind}`)].map((node) => Number(node.dataset.node)))];
   return { count: document.querySelector(".count").textContent, said: document.querySelector("#said").textContent, title: document.querySelector("#node-title").textContent,
     formula: document.querySelector("#formula").textContent, where: document.querySelector("#where").textContent, code: document.querySelector("#code").textContent,
-    incoming: figures("incoming"), keeps: figures("keeps"), sends: figures("sends"), leaves: figures("leaves"), now: marked("now"), done: marked("done") };
+    incoming: figures("incoming"), keeps: figures("keeps"), sends: figures("sends"), leaves: figures("leaves"), waiting: document.querySelector("#waiting").textContent, now: marked("now"), done: marked("done") };
 }"""
 
 X = np.array([[0.3, -0.4], [1.2, 0.7], [-0.5, 0.25]])
@@ -73,9 +73,9 @@ def check(shown, sent):
         told = re.findall(r"(\w+(?: \(\w+\))?) \((\d) of (\d) that it will get\)", shown["said"])
         assert told == [(name, str(len(sent[name]) - [n for n, _ in sends[i + 1:]].count(name)), str({"h (relu)": 3}[name]))
                         for i, (name, _) in enumerate(sends) if name == "h (relu)"]
-    for figure in shown["leaves"]:
-        got = sent.get(figure["name"], [])
-        assert same(figure["held"], sum(got)) if got else figure["held"] == [] and figure["words"] == "nothing has arrived"
+    arrived = {figure["name"]: figure["held"] for figure in shown["leaves"]}
+    assert set(arrived) == {"w", "b"} & set(sent) and all(same(held, sum(sent[name])) for name, held in arrived.items())
+    assert set(re.findall(r"\b[wb]\b", shown["waiting"])) == {"w", "b"} - set(sent)
 
 
 def walk(opened):

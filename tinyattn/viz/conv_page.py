@@ -32,7 +32,7 @@ def write(path, x=None, weight=None, bias=None, stride=(1, 2), padding=(0, 1), d
 def page(x=None, weight=None, bias=None, stride=(1, 2), padding=(0, 1), dilation=(1, 2)):
     """The page as text."""
     data = contents(x, weight, bias, stride, padding, dilation)
-    return shell.compose("stepper conv_page", "A convolution and its backward pass, step by step", data,
+    return shell.compose("conv_page", "A convolution and its backward pass, step by step", data, "stepper.css stepper.js conv_walk.js",
                          transport=shell.fill("stepper"), still=_still(data))
 
 
@@ -74,7 +74,7 @@ def _halves(rng, shape):
 
 
 def _setting(x, weight, bias, stride, padding, dilation):
-    """All passes of one convolution. "parts"[t]: what source cell t alone gives (w's cells forward, dy's backward); "sums"[t]: the first t."""
+    """All passes of one convolution. "parts"[t]: what source cell t alone gives (of w forward, of dy backward); "sums"[t]: the first t."""
     from ..nn.functional import conv2d
     from ..tensor import tensor
     options = {"stride": stride, "padding": padding, "dilation": dilation}
@@ -96,7 +96,8 @@ def _setting(x, weight, bias, stride, padding, dilation):
 
     parts = [backward(one) for one in _alone(dy)]
     sums = [backward(some) for some in _so_far(dy)]
-    passes = {"y": {"parts": _lists(forward(one, None) for one in _alone(weight)), "sums": _lists(forward(some, bias) for some in _so_far(weight))}}
+    passes = {"y": {"parts": _lists(forward(one, None) for one in _alone(weight)),
+                    "sums": _lists(forward(some, bias) for some in _so_far(weight))}}
     for i, name in enumerate(("dx", "dw", "db")):
         passes[name] = {"parts": _lists(part[i] for part in parts), "sums": _lists(some[i] for some in sums)}
     for name, final in zip(("y", "dx", "dw", "db"), (y, *backward(dy))):
@@ -126,9 +127,10 @@ def _still(data):
     """The arrays of the first setting as tables: what is to be seen without a script."""
     setting = data["settings"][0]
     options = ", ".join(f"{name} {setting[name]}" for name in ("stride", "padding", "dilation"))
-    arrays = [("x", "the image", data["size"], data["x"]), ("w", "the kernel", data["kernel"], data["w"]), ("b", "the bias", [len(data["b"])], data["b"]),
-              ("y", "the output", setting["out"], setting["passes"]["y"]["final"]), ("dy", "the gradient that arrives", setting["out"], setting["dy"])]
-    arrays += [(name, f"the gradient to the {to}", shape, setting["passes"][name]["final"])
-               for name, to, shape in (("dx", "input", data["size"]), ("dw", "weight", data["kernel"]), ("db", "bias", [len(data["b"])]))]
+    passes, bias, image, kernel = setting["passes"], [len(data["b"])], data["size"], data["kernel"]
+    arrays = [("x", "the image", image, data["x"]), ("w", "the kernel", kernel, data["w"]), ("b", "the bias", bias, data["b"]),
+              ("y", "the output", setting["out"], passes["y"]["final"]), ("dy", "the gradient that arrives", setting["out"], setting["dy"])]
+    arrays += [(name, f"the gradient to the {to}", shape, passes[name]["final"])
+               for name, to, shape in (("dx", "input", image), ("dw", "weight", kernel), ("db", "bias", bias))]
     tables = "".join(table(name, words, np.reshape(values, shape)) for name, words, shape, values in arrays)
     return f"<p>With {html.escape(options)}:</p><div class=\"grids\">{tables}</div>"

@@ -10,17 +10,17 @@ import math
 import re
 
 
-def compose(names, title, data, **parts):
+def compose(name, title, data, also="", **parts):
     """The page as text.
 
-    names: of the files, as "stepper conv_stepper": styles and scripts of all, after those of every page; the body of the last.
-    title: the page's, plain text. data: what its script finds, plain values. parts: HTML for the places of the body.
+    name: of its files. title: plain text. data: what its script finds, plain values. also: the files that it shares with other pages, by
+    their full names, as "stepper.css stepper.js"; they come before its own. parts: HTML for the places of the body.
     """
-    names = ["shell", *names.split()]
     # "<" is written as JSON may write it, so that nothing in the data can end the script
     held = json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return fill("shell", title=html.escape(title), body=fill(names[-1], **parts), data=held,
-                style="".join(_file(name, "css") for name in names), script="".join(_file(name, "js") for name in names))
+    files = ["shell.css", "shell.js", *also.split(), f"{name}.css", f"{name}.js"]
+    style, script = ("".join(_file(file) for file in files if file.endswith(ending)) for ending in (".css", ".js"))
+    return fill("shell", title=html.escape(title), body=fill(name, **parts), data=held, style=style, script=script)
 
 
 def _finite(value):
@@ -36,8 +36,8 @@ def _finite(value):
 
 def fill(name, **parts):
     """The text of ``name.html`` with its places filled."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file(name, "html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file(f"{name}.html"))
 
 
-def _file(name, ending):
-    return importlib.resources.files(__package__).joinpath(f"{name}.{ending}").read_text(encoding="utf-8")
+def _file(name):
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -23,7 +23,8 @@ def table(name, words, array):
     made = []
     for plane in planes:
         head = "".join(f'<th scope="col">{i}</th>' for i in range(plane.shape[1]))
-        rows = "".join(f'<tr><th scope="row">{i}</th>' + "".join(f"<td>{number(value)}</td>" for value in row) + "</tr>" for i, row in enumerate(plane))
+        cells = ["".join(f"<td>{number(value)}</td>" for value in row) for row in plane]
+        rows = "".join(f'<tr><th scope="row">{i}</th>{row}</tr>' for i, row in enumerate(cells))
         made.append(f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>")
     caption = f"<b>{html.escape(name)}</b> {html.escape(words)}"
     return f'<figure class="grid"><figcaption>{caption}</figcaption>{"".join(made)}</figure>'

@@ -14,6 +14,7 @@ function start() {
     steps.slice(0, last + 1).forEach((step) => {
       const own = edges.flatMap(([, to, carries], n) => (carries && to === step.node ? [n] : []));
       for (const send of step.sends) {
+        delivered.delete(`${send.to} ${send.output}`);                      // so that the latest stands last
         delivered.set(`${send.to} ${send.output}`, send);
         const n = own.find((n) => edges[n][0] === send.to && !carried.has(n));
         if (n !== undefined) carried.add(n);
@@ -37,12 +38,11 @@ function start() {
       path.classList.toggle("now", carried.has(n) && !before.has(n));
       path.classList.toggle("done", before.has(n));
     }
-    find("said").textContent = sentence(step, at);
+    find("said").textContent = sentence(step);
     showNode(step);
-    find("leaves").replaceChildren(...leaves.map((i) => {
-      const send = delivered.get(`${i} 0`), sent = step.sends.some((each) => each.to === i);
-      return tensor(nodes[i].name, send ? `${send.arrived} of ${send.of} arrived` : "nothing has arrived", send?.sofar, { "data-leaf": i }, sent);
-    }));
+    const latest = [...delivered.values()].reverse().filter((send) => nodes[send.to].kind === "leaf"), waiting = leaves.filter((i) => !delivered.has(`${i} 0`));
+    find("leaves").replaceChildren(...latest.map((send) => tensor(nodes[send.to].name, `${send.arrived} of ${send.of} arrived`, send.sofar, step.sends.includes(send))));
+    find("waiting").textContent = waiting.length ? `Nothing has arrived yet at ${listed(waiting.map((i) => nodes[i].name))}.` : "";
     const box = find("graph"), shown = all(`[data-node="${current ?? step.sends[0].to}"]`).find((group) => group.getClientRects().length);
     if (shown && box.scrollHeight > box.clientHeight + 2) {
       const [inner, outer] = [shown.getBoundingClientRect(), box.getBoundingClientRect()];
@@ -51,11 +51,13 @@ function start() {
     }
   }
 
-  function sentence(step, at) {
+  const listed = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names.join());
+
+  function sentence(step) {
     const to = step.sends.map((send) => `${nameOf(send.to)}${send.of > 1 ? ` (${send.arrived} of ${send.of} that it will get)` : ""}`);
-    const list = to.length > 1 ? `${to.slice(0, -1).join(", ")} and ${to.at(-1)}` : to[0];
+    const list = listed(to);
     if (step.node === null) return `The sweep starts at the loss: its gradient to itself is handed to ${list}, which made it.`;
-    return `${nameOf(step.node)} has all that arrives at it. It multiplies by its local derivative, and sends a gradient to ${list ?? "nobody"}.`;
+    return `${nameOf(step.node)} has all that arrives at it. It multiplies by its local derivative, and sends a gradient to ${list || "nobody"}.`;
   }
 
   function showNode(step) {
@@ -63,11 +65,12 @@ function start() {
     find("node-title").textContent = node ? nameOf(step.node) : "Start";
     find("formula").textContent = node ? node.formula : "∂loss/∂loss";
     find("called").textContent = node?.line ? `called at ${node.line}` : "";
-    fill("incoming", step.incoming.map((held, i) => held && tensor(`gradient of ${step.incoming.length > 1 ? `output ${i + 1}` : "its output"}`, "", held, { "data-incoming": i })), "Nothing yet.");
-    const outputs = node ? node.outputs.flatMap((output, i) => (output.value ? [tensor(`its output${node.outputs.length > 1 ? ` ${i + 1}` : ""}`, "", output.value, { "data-output": i })] : [])) : [];
-    const kept = node ? node.keeps.filter((held) => held.name !== "its output").map((held, i) => tensor(held.name, "", held, { "data-kept": i })) : [];
+    const count = step.incoming.length, numbered = (word, i, of) => `${word}${of > 1 ? ` ${i + 1}` : ""}`;
+    fill("incoming", step.incoming.map((held, i) => held && tensor(`gradient of its ${numbered("output", i, count)}`, "", held)), "Nothing yet.");
+    const outputs = (node?.outputs ?? []).map(({ value }, i, all) => value && tensor(`its ${numbered("output", i, all.length)}`, "", value));
+    const kept = (node?.keeps ?? []).filter((held) => held.name !== "its output").map((held) => tensor(held.name, "", held));
     fill("keeps", [...kept, ...outputs], "Nothing: its derivative does not depend on values.");
-    fill("sends", step.sends.map((send, i) => tensor(`to ${nameOf(send.to)}`, send.of > 1 ? `${send.arrived} of ${send.of}` : "", send.gradient, { "data-sent": i })), "Nothing.");
+    fill("sends", step.sends.map((send) => tensor(`to ${nameOf(send.to)}`, send.of > 1 ? `${send.arrived} of ${send.of}` : "", send.gradient)), "Nothing.");
     find("where").textContent = node ? node.source?.where ?? "Python cannot say where it is written." : "";
     find("code").textContent = node ? node.source?.code ?? "" : "";
     find("code").hidden = !node?.source;
@@ -81,25 +84,21 @@ function start() {
   }
 
   // A tensor in full, as tables of its planes, or, of a large one, what it comes to.
-  function tensor(name, words, held, attributes, now) {
+  function tensor(name, words, held, now = false) {
     const caption = make("figcaption", [make("b", name), [held ? shapeOf(held.shape) : "", words].filter(Boolean).join(", ")]);
-    const wide = held?.values && held.shape.at(-1) > 4 ? { tabindex: "0" } : {};                                 // it may have to scroll: by keyboard too
-    return make(`figure.grid.small${now ? ".now" : ""}`, [caption, ...(held ? bodies(held) : [])], { ...attributes, ...wide });
+    const wide = held?.values && held.shape.at(-1) > 4 ? { tabindex: "0" } : {};                // it may have to scroll: by keyboard too
+    return make(`figure.grid.small${now ? ".now" : ""}`, [caption, ...(held ? bodies(held) : [])], wide);
   }
 
   function bodies(held) {
-    if (!held.values) return [make("dl", [["least", held.least], ["mean", held.mean], ["most", held.most]].flatMap(([word, value]) => [make("dt", word), make("dd", spoken(value))]))];
+    if (!held.values) return [make("dl", ["least", "mean", "most"].flatMap((word) => [make("dt", word), make("dd", spoken(held[word]))]))];
     if (!held.shape.length) return [make("p.alone", spoken(held.values[0]))];
-    const [rows, cols] = [1, ...held.shape].slice(-2), flat = held.shape.length === 1, planes = rows * cols ? held.values.length / (rows * cols) : 0;
-    return Array.from({ length: planes }, (_, p) => {
-      const head = make("thead", make("tr", [...(flat ? [] : [make("td")]), ...Array.from({ length: cols }, (_, j) => make("th", String(j), { scope: "col" }))]));
-      const body = make("tbody", Array.from({ length: rows }, (_, i) => make("tr", [...(flat ? [] : [make("th", String(i), { scope: "row" })]),
-        ...Array.from({ length: cols }, (_, j) => {
-          const text = spoken(held.values[(p * rows + i) * cols + j]);
-          return make(`td${text.length > 4 ? ".long" : ""}`, make("span", text));
-        })])));
-      return make("table", planes > 1 ? [make("caption.plane", `plane ${p}`), head, body] : [head, body]);
-    });
+    const [rows, cols] = [1, ...held.shape].slice(-2), line = held.shape.length === 1, planes = rows * cols ? held.values.length / (rows * cols) : 0;
+    const range = (length, made) => Array.from({ length }, (_, i) => made(i)), heading = (i, scope) => make("th", String(i), { scope });
+    const head = () => make("thead", make("tr", [...(line ? [] : [make("td")]), ...range(cols, (j) => heading(j, "col"))]));
+    const row = (p, i) => make("tr", [...(line ? [] : [heading(i, "row")]),
+      ...range(cols, (j) => make("td", make("span", spoken(held.values[(p * rows + i) * cols + j]))))]);
+    return range(planes, (p) => make("table", [...(planes > 1 ? [make("caption.plane", `plane ${p}`)] : []), head(), make("tbody", range(rows, (i) => row(p, i)))]));
   }
 
   document.addEventListener("click", (event) => {

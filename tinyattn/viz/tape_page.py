@@ -23,10 +23,10 @@ def page(loss, gradient=None, names=None, values=24, title=""):
     data = recorded(loss, gradient, names, values)
     graph = pictures(data["nodes"], data["edges"])
     operations = sum(node["kind"] == "operation" for node in data["nodes"])
-    heading = title or (f"A computation was recorded as {operations} operations. Backward, each waits until the gradients of all that used its output have "
-                        "arrived, multiplies by its local derivative, and sends the products on to its inputs.")
-    return shell.compose("stepper tape_page", "The tape, step by step", data, heading=html.escape(heading), graph=graph, still=_still(data),
-                         layout="wide" if "across" in graph else "tall", transport=shell.fill("stepper"))
+    heading = title or (f"A computation was recorded as {operations} operations. Backward, each waits until the gradients of all that used its "
+                        "output have arrived, multiplies by its local derivative, and sends the products on to its inputs.")
+    return shell.compose("tape_page", "The tape, step by step", data, "stepper.css stepper.js", heading=html.escape(heading), graph=graph,
+                         still=_still(data), layout="wide" if "across" in graph else "tall", transport=shell.fill("stepper"))
 
 
 def _still(data):

@@ -76,23 +76,28 @@ def _svg(nodes, edges, places, size, kind):
 
     def point(each):
         along, beside = at[each]
-        x, y = (along * size["along"], (beside - low) * size["beside"]) if across else ((beside - low) * size["beside"], along * size["along"])
+        along, beside = along * size["along"], (beside - low) * size["beside"]
+        x, y = (along, beside) if across else (beside, along)
         return x + width / 2 + 8, y + height / 2 + 8
 
     far = max(beside for _, beside in at.values()) - low
     full = (most * size["along"], far * size["beside"]) if across else (far * size["beside"], most * size["along"])
     full = full[0] + width + 16, full[1] + height + 16
-    parts = [f'<svg class="graph {kind}" viewBox="0 0 {full[0]:g} {full[1]:g}" width="{full[0]:g}" height="{full[1]:g}" style="min-width: {0.75 * full[0]:g}px" role="img" '
-             f'aria-label="The graph: {len(nodes)} nodes; the steps below name them in the order of the backward sweep.">']
-    for n, (chain, (a, b, carries)) in enumerate(zip(chains, edges)):
-        parts.append(f'<path data-edge="{n}" class="{"edge" if carries else "edge bare"}" d="{_curve([point(each) for each in chain], size, across)}"/>')
+    parts = [f'<svg class="graph {kind}" viewBox="0 0 {full[0]:g} {full[1]:g}" width="{full[0]:g}" height="{full[1]:g}" '
+             f'style="min-width: {0.75 * full[0]:g}px" role="img" '
+             f'aria-label="The graph: {len(nodes)} nodes, which the steps name in the order of the backward sweep">']
+    for n, (chain, (_, _, carries)) in enumerate(zip(chains, edges)):
+        line = _curve([point(each) for each in chain], size, across)
+        parts.append(f'<path data-edge="{n}" class="{"edge" if carries else "edge bare"}" d="{line}"/>')
     for i, node in enumerate(nodes):
         x, y = point(i)
         shape = node["outputs"][0]["shape"] if node["kind"] == "operation" else node["value"]["shape"]
         called = node.get("called") or ""
         name = _short(f"{called} = {node['name']}" if called else node["name"])
-        parts.append(f'<g data-node="{i}" class="node {node["kind"]}"><rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width}" height="{height}" '
-                     f'rx="{8 if node["kind"] == "operation" else height / 2:g}"/><text class="name" x="{x:g}" y="{y - 3:g}">{html.escape(name)}</text>'
+        round_ = 8 if node["kind"] == "operation" else height / 2
+        parts.append(f'<g data-node="{i}" class="node {node["kind"]}">'
+                     f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width}" height="{height}" rx="{round_:g}"/>'
+                     f'<text class="name" x="{x:g}" y="{y - 3:g}">{html.escape(name)}</text>'
                      f'<text class="shape" x="{x:g}" y="{y + 14:g}">{_shape(shape)}</text>'
                      f'<text class="mark" x="{x + width / 2 - 5:g}" y="{y - height / 2 + 6:g}"></text></g>')
     return "".join(parts) + "</svg>"

@@ -1,8 +1,9 @@
 """One backward sweep, written down: which node ran when, what arrived at it, what it sent on to whom.
 
-The sweep is the engine's own (`tinyattn.autograd.grad` to all leaves, with `retain_graph`): while it runs, the ``backward`` of each node notes
-what it is given and what it answers. So the order is the engine's, and no ``.grad`` changes. Hooks are not called: a hook that
-keeps gradients would keep them twice. What a node *made* is not on the tape, unless a node keeps it for its backward, or the caller has a name for it.
+The sweep is the engine's own (`tinyattn.autograd.grad` to all leaves, with `retain_graph`): while it runs, the ``backward`` of each node
+notes what it is given and what it answers. So the order is the engine's, and no ``.grad`` changes. Hooks are not called: a hook that keeps
+gradients would keep them twice. What a node *made* is not on the tape, unless a node keeps it for its backward, or the caller has a name
+for it.
 """
 import contextlib
 import inspect
@@ -75,7 +76,7 @@ def _swept(loss, seed, operations, leaves):
 
 
 def _named(names):
-    """Tensors by id, with the caller's name: of tensors, and of the parameters and buffers of modules, among the values of a dict, or of one module."""
+    """Tensors by id, with the caller's name: those among a dict's values, and the parameters and buffers of modules there, or of one module."""
     if names is None:
         return {}
     if hasattr(names, "named_parameters"):
@@ -138,12 +139,13 @@ class _Graph:
                 "outputs": [{"shape": list(shape), "dtype": str(dtype),
                              **({"value": summary(self.known[id(node), i], self.most)} if (id(node), i) in self.known else {})}
                             for i, (shape, dtype) in enumerate(node.outputs)],
-                "keeps": [{"name": self._name_of(source_, node), **summary(array, self.most)} for source_, array, *_ in node._saved if array is not None]}
+                "keeps": [{"name": self._name_of(source_), **summary(array, self.most)}
+                          for source_, array, *_ in node._saved if array is not None]}
         if node.line != Function.line:
             made["line"] = node.line
         return made
 
-    def _name_of(self, source_, node):
+    def _name_of(self, source_):
         if isinstance(source_, int):
             return "its output"
         if not isinstance(source_, Tensor):
@@ -176,9 +178,9 @@ class _Graph:
     def _steps(self, seed, calls):
         arrived, so_far, total = {}, {}, {}
         first = [(self.loss.grad_fn, self.loss._output_index)]
-        for targets in [first] + [[edge for edge, result in zip(node.edges, results) if edge is not None and result is not None] for node, _, results in calls]:
-            for to, output in targets:
-                total[id(to), output] = total.get((id(to), output), 0) + 1
+        targets = [edge for node, _, results in calls for edge, result in zip(node.edges, results) if edge is not None and result is not None]
+        for to, output in first + targets:
+            total[id(to), output] = total.get((id(to), output), 0) + 1
 
         def send(edge, gradient, place):
             key = id(edge[0]), edge[1]
