@@ -6,8 +6,8 @@
 # by one: numbers come in **arrays**, and one operation works on all of an array at once.
 #
 # The walk backward stays what it was. One thing is new, and it is the question of this lesson: **an array operation lets one number be
-# used for a whole row; what is the slope of that number?** The answer is one line of code, the one that is forgotten most often, and with
-# it and two more rules we have a `Tensor` that trains the net of lesson 01 with a handful of objects.
+# used for a whole row; what is the slope of that number?** The answer is a sum that is easily forgotten, and with it and two more rules
+# we have a `Tensor` that trains the net of lesson 01 with a handful of objects.
 #
 # ## One number for a whole column
 #
@@ -95,7 +95,7 @@ for one, other in (((4, 3), (3,)), ((4, 3), (4, 1)), ((4, 1), (3,)), ((2, 4, 3),
 # `b[0]`?
 #
 # Lesson 01 knows. `b[0]` was used four times, so it has four ways to the result, and **ways add**. Each way goes through one addition,
-# whose slope is 1. So what arrives at `b[0]` is the sum of the four numbers of `g` above which it was used: the sum of its column.
+# whose slope is 1. So what arrives at `b[0]` is the sum of the four numbers of `g` where it was used: the sum of its column.
 
 # %%
 g = np.array([[1.0, 0.0, 2.0],
@@ -170,8 +170,8 @@ print("b was", b.shape, "and after one careless step it is", forgotten.shape)
 # | sum $(4, 3) \to (3)$ | stretch $(3) \to (4, 3)$ |
 # | mean $(4, 3) \to (3)$ | stretch, and divide by $4$ |
 #
-# One trap: after `x.sum(axis=1)` the shape is `(4,)`, and to stretch it to `(4, 3)` its axis must first be put back where it was, as `(4,
-# 1)`. Right-aligned, `(4,)` would meet the 3.
+# One trap: after `x.sum(axis=1)` the shape is `(4,)`, and to stretch it to `(4, 3)` its axis must first be put back where it was, as
+# `(4, 1)`. Right-aligned, `(4,)` would meet the 3.
 
 # %%
 upstream = np.array([10.0, 20.0, 30.0, 40.0])                                  # slopes of x.sum(axis=1), shape (4,)
@@ -181,8 +181,8 @@ print(np.broadcast_to(np.expand_dims(upstream, 1), x.shape))
 # ## Functions instead of slopes
 #
 # A `Scalar` kept a slope for each number it was made from. What should an array keep? The slope of an array operation is a slope for
-# every pair of an input's number and an output's number. For `y = x + b` above these are 12 · 3 numbers, nearly all of them 0 or 1; for
-# two images of a million pixels it would be a million times a million.
+# every pair of an input's number and an output's number. For `y = x + b` above these are 12 · 3 numbers, each of them 0 or 1; for two
+# images of a million pixels it would be a million times a million.
 #
 # We never need that table (its name is the *Jacobian*). We need what it does: turn the gradient of the output into the gradient of the
 # input. That is a **function**: for `+` it hands `g` on, for `*` it multiplies `g` by the other factor, for a sum it stretches. So each
@@ -238,8 +238,8 @@ axes.set_xlim(-0.35, at - 0.9)
 axes.set_ylim(0, 2.5)
 axes.set_aspect("equal")
 axes.axis("off")
-show(picture, "shapes", "Forward an N by D block times a D by K block gives N by K; backward, the only products that give D by K and N by D "
-     "are x transposed times g, and g times w transposed.")
+show(picture, "shapes", "Forward an N by D block times a D by K block gives N by K; backward, the only products that give D by K and "
+     "N by D are x transposed times g, and g times w transposed.")
 
 # %% [markdown]
 # They lead, but they prove nothing: if $N = D = K$, everything fits, the wrong products too. This is why one tests with lengths that
@@ -354,7 +354,7 @@ for which, name in enumerate("xwbs"):
 # %% [markdown]
 # ## The net of lesson 01, all points at once
 #
-# The 24 points are the rows of a column, the 16 neurons the columns of a row: `x * w` with shapes $(24, 1)$ and $(1, 16)$ is every point
+# The 24 points are the rows of a column, the 16 neurons the columns of a row: `x @ w` with shapes $(24, 1)$ and $(1, 16)$ is every point
 # times every weight. The 49 knobs are four tensors.
 
 # %%
@@ -411,7 +411,8 @@ for name, mine, other in zip("xwbs", tensors, theirs):
 print("b:", np.round(tensors[2].grad, 8), np.round(theirs[2].grad.data, 8))
 
 # %% [markdown]
-# `machine` is the very function from above: our `Tensor` has the framework's names.
+# `machine` is the very function from above: our `Tensor` has the framework's names (only what we call `axis`, as NumPy does, is `dim`
+# there, as in PyTorch).
 #
 # Again and again we have trusted a nudge of 0.000001. Why not a larger one, or a smaller, and how good is it? If nudging is our judge,
 # somebody should judge the judge. That is lesson 03.

@@ -61,17 +61,18 @@ show(picture, "v_curve", "The measured error of the slope falls with the square 
 # %% [markdown]
 # The two lines are no fits. They are what theory says about the two arms, and the measured points lie on the one and below the other.
 #
-# **The right arm: the curve bends.** Taylor's series says what a nudge leaves out. With $f(x \pm h) = f \pm h f' + \tfrac{h^2}{2} f'' \pm
-# \tfrac{h^3}{6} f''' + \dots$ the even terms cancel in the difference, and what stays is
+# **The right arm: the curve bends.** Taylor's series, which writes a curve near a point as a sum of powers of the step, says what a nudge
+# leaves out. With $f(x \pm h) = f \pm h f' + \tfrac{h^2}{2} f'' \pm \tfrac{h^3}{6} f''' + \dots$ the even terms cancel in the difference,
+# and what stays is
 #
 # $$\frac{f(x+h) - f(x-h)}{2h} = f'(x) + \frac{h^2}{6} f'''(x) + \dots$$
 #
 # A tenth of the step, a hundredth of the error. For $1/x$ the third derivative is $-6/x^4$, so the line is $h^2/x^4$.
 #
-# **The left arm: numbers have only sixteen digits.** A float64 is rounded to 53 binary digits, which puts it off by up to $u = 2^{-53}
-# \approx 10^{-16}$ of its size. The closer $x+h$ and $x-h$ are, the more of the sixteen digits of $f(x+h)$ and $f(x-h)$ agree and vanish
-# in the difference. What is left is noise of about $2uf$ (one $uf$ for the rounding of the place $x \pm h$, one for that of the value),
-# and that is divided by an ever smaller $h$. Here it is at work:
+# **The left arm: numbers have only sixteen digits.** A float64 is rounded to 53 binary digits, which puts it off by up to
+# $u = 2^{-53} \approx 10^{-16}$ of its size. The closer $x+h$ and $x-h$ are, the more of the sixteen digits of $f(x+h)$ and $f(x-h)$
+# agree and vanish in the difference. What is left is noise of about $2uf$ (one $uf$ for the rounding of the place $x \pm h$, one for that
+# of the value), and that is divided by an ever smaller $h$. Here it is at work:
 
 # %%
 for exponent in (5, 9, 13):
@@ -79,7 +80,7 @@ for exponent in (5, 9, 13):
     print(f"h = 1e-{exponent:02}: f(x+h) = {f(x + h):.16f}   f(x-h) = {f(x - h):.16f}")
 
 # %% [markdown]
-# **The lowest point** is where the arms meet. The sum $2uf/h + h^2 f'''/6$ is smallest, for our $1/x$, at $h = x \sqrt[3]{u}$; set its
+# **The lowest point** is where the arms meet. The sum $2uf/h + h^2 |f'''|/6$ is smallest, for our $1/x$, at $h = x \sqrt[3]{u}$; set its
 # slope to zero and the rest falls out. For other curves it is the same up to a small factor: *the step should be the cube root of the
 # rounding error, times the size of $x$.*
 

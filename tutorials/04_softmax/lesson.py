@@ -109,8 +109,7 @@ for bad in ([2.0, 1.0, -1.0], [10000.0, 9999.0, 9997.0], [-10000.0, -10001.0, -1
 # %% [markdown]
 # Why can nothing go wrong now? The largest exponent is exactly 0, so no power is larger than 1: no overflow. And that one power is
 # exactly 1, so the sum is at least 1: no division by 0. What can still happen is that a power falls below the smallest float and
-# becomes 0. Then its true share was less than $10^{-323}$, and 0 is as good an answer as floats can give. Two of the last line's zeros
-# are such.
+# becomes 0. Then its true share was less than $10^{-323}$, and 0 is as good an answer as floats can give. The last line's zeros are such.
 #
 # ## How wrong was it?
 #
