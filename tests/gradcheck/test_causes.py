@@ -10,6 +10,7 @@ import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn import kernels
 from tinyattn.gradcheck.float32 import gradcheck_float32
+from tinyattn.gradcheck.whole import _orders
 from tinyattn.ops import attention, axes, conv, elementwise, gather, index, loss, norm, pool, recurrent, reduce, shape
 from tinyattn.ops.compare import WhereFunction
 from tinyattn.ops.shape import CastFunction
@@ -161,6 +162,20 @@ def test_the_cause_is_named(title, monkeypatch):
 def test_points_and_functions_of_the_user(function, point, kind):
     report = ta.gradcheck(function, ta.tensor(np.array(point), requires_grad=True), raise_exception=False, curve=False)
     assert report.failures and report.failures[0].cause.kind == kind, str(report)
+
+
+@pytest.mark.parametrize("lengths", [(2,), (5,), (2, 2), (2, 3), (3, 2, 2)])
+def test_no_two_orders_are_the_same(lengths):
+    """Two descriptions of one change of places would both be told, and say one thing twice."""
+    n = np.random.default_rng(0).normal(size=lengths)
+    made = [change(n).tobytes() for _, _, change in _orders(lengths)]
+    assert len(made) == len(set(made)) and n.tobytes() not in made
+
+
+def test_a_pair_that_changed_places_is_told_once(monkeypatch):
+    monkeypatch.setattr(shape.FlipFunction, "backward", lambda ctx, dy: dy)
+    report = ta.gradcheck(lambda x: x.flip(0) * PROBED[0, :2], given(2, 6), raise_exception=False, curve=False)
+    assert report.failures[0].cause.kind == "flipped" and "off by one" not in report.failures[0].hint
 
 
 def test_a_mistake_that_float64_does_not_make_is_no_usual_one(monkeypatch):

@@ -114,12 +114,13 @@ def order_of_elements(e):
         return None
     found = [(kind, words) for kind, words, change in _orders(n.shape)
              if same(e.analytic, change(n), e.close) and e.also_elsewhere(lambda a, b: same(a, change(b), 10 * e.close))]
-    kinds = list(dict.fromkeys(kind for kind, _ in found))
+    kinds = {}
+    for kind, words in found:
+        kinds.setdefault(kind, words)                      # of each kind the first: too late with zeros in front is too late as well
     if len(kinds) == 1:
-        return Cause(kinds[0], found[0][1], tuple(w for _, w in found))
+        return Cause(found[0][0], found[0][1], tuple(w for _, w in found))
     if kinds:
-        return Cause("places", "the right values in the wrong places: " + ", or ".join(dict.fromkeys(w for _, w in found)),
-                     tuple(kinds))
+        return Cause("places", "the right values in the wrong places: " + ", or ".join(kinds.values()), tuple(kinds))
     if e.analytic.size >= 6 and _same_values(e.analytic, n) and e.also_elsewhere(_same_values):
         return Cause("places", "the right values in the wrong places: an index, a reshape or a scatter is off")
     return None
@@ -147,7 +148,8 @@ def _orders(shape):
         if length >= 2:
             for by in (1, -1):
                 words = f"off by one along axis {axis}: every value stands one place too {'late' if by > 0 else 'early'}"
-                yield "off by one", words, lambda n, axis=axis, by=by: np.roll(n, by, axis)
+                if length > 2:                              # two that change places are flipped, whichever way they are moved
+                    yield "off by one", words, lambda n, axis=axis, by=by: np.roll(n, by, axis)
                 yield "off by one", words + ", zeros in front" * (by > 0), lambda n, axis=axis, by=by: _shifted(n, axis, by)
 
 
