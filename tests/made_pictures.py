@@ -10,6 +10,11 @@ from tinyattn.viz import page
 SCRIPT = pathlib.Path(page.__file__).with_name("maps_page.js")
 
 
+def script():
+    """All that the page of maps runs, in one."""
+    return SCRIPT.with_name("shell.js").read_bytes() + SCRIPT.read_bytes()
+
+
 def uncut(path):
     """The picture's pixels; nothing lies at its very edge, where it would be cut off."""
     with Image.open(path) as image:

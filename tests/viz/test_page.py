@@ -9,7 +9,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from made_pictures import SCRIPT, decoded
+from made_pictures import SCRIPT, decoded, script
 from PIL import Image
 
 import tinyattn as ta
@@ -152,7 +152,7 @@ def test_the_script_reads_the_same_numbers(tmp_path):
     known = seen("cct")
     held = page.contents(known, CLASSES)
     (tmp_path / "data.json").write_text(json.dumps(held))
-    (tmp_path / "page.js").write_bytes(SCRIPT.with_name("shell.js").read_bytes() + SCRIPT.read_bytes())
+    (tmp_path / "page.js").write_bytes(script())
     (tmp_path / "ask.js").write_text("""
       const page = require("./page.js"), data = require("./data.json"), rows = data.layers[1], found = {};
       found.row = Array.from(page.shown(rows, 1, 2, 17));

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from made_pictures import SCRIPT, decoded, uncut
+from made_pictures import decoded, script, uncut
 
 import tinyattn as ta
 from tinyattn import nn, viz
@@ -143,7 +143,7 @@ def test_the_page_holds_both(seen):
 def test_the_script_reads_them(seen, tmp_path):
     known = seen[1]
     (tmp_path / "data.json").write_text(json.dumps({"layers": layers_of(known), "image": known.images[1, 0].tolist()}))
-    (tmp_path / "page.js").write_bytes(SCRIPT.read_bytes())
+    (tmp_path / "page.js").write_bytes(script())
     (tmp_path / "ask.js").write_text("""
       const page = require("./page.js"), data = require("./data.json"), found = {};
       const asking = data.layers["decoder.layers.1.multihead_attn"], grid = data.layers["look grid"];
