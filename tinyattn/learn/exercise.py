@@ -6,6 +6,7 @@ arrays the usual mistakes give: the mistake is named, not guessed.
 """
 import contextlib
 import copy
+import functools
 import importlib.util
 import signal
 import threading
@@ -138,6 +139,7 @@ def _guarded(answer):
     if isinstance(answer, type) or not callable(answer):
         return answer
 
+    @functools.wraps(answer, updated=())
     def called(*arguments, **options):
         before = [copy.deepcopy(a) if isinstance(a, np.ndarray) else None for a in arguments]
         result = answer(*arguments, **options)

@@ -79,20 +79,28 @@ def recorded(name, measure):
     """What ``measure()`` gave when it was last recorded; timings differ from machine to machine and have no place on a page as they come.
 
     It is kept in the lesson's ``recorded.json`` together with the machine's name. As a plain script, a lesson measures anew (and keeps
-    nothing) unless there is nothing to measure with; ``python lesson.py --record`` measures and keeps it. Returns (result, machine).
+    nothing) unless there is nothing to measure with; ``python lesson.py --record`` measures and keeps it, and ``--record NAME …`` only
+    what is named. Returns (result, machine).
     """
     path = _lesson_folder() / "recorded.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if _in_notebook() and "--record" not in sys.argv:
+    keep = _to_record(name)
+    if not keep and (_in_notebook() or "--record" in sys.argv):
         if name not in known:
             raise LookupError(f"recorded: {path} holds no {name!r}; run python lesson.py --record once")
         return known[name]["result"], known[name]["machine"]
     from ..bench.machine import describe
     result, machine = json.loads(json.dumps(measure())), describe()
-    if "--record" in sys.argv:
+    if keep:
         known[name] = {"machine": machine, "result": result}
         path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return result, machine
+
+
+def _to_record(name):
+    """Whether the command line asks to keep this measurement: ``--record`` asks for all, ``--record NAME …`` for those."""
+    words = sys.argv[sys.argv.index("--record") + 1:] if "--record" in sys.argv else None
+    return words == [] or words is not None and name in words
 
 
 def _lesson_folder():
