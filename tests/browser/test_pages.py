@@ -14,9 +14,17 @@ def tape(path):
     return ta.viz.tape(nn.functional.cross_entropy(model(ta.randn(2, 1, 8, 8)), ta.tensor([1, 2])), path, names=model)
 
 
+def tall(path):
+    """A graph of more layers than fit beside each other, and parameters with long names."""
+    ta.manual_seed(0)
+    model = ta.models.create("attention_cnn", in_channels=1, num_classes=10, image_size=28, attention="cbam")
+    return ta.viz.tape(nn.functional.cross_entropy(model(ta.randn(2, 1, 28, 28)), ta.tensor([1, 2])), path, names={"model": model})
+
+
 PAGES = {
     "conv": (ta.viz.conv_stepper, "#pass=dx&view=gather&padding=1&by=product&step=30"),
     "tape": (tape, "#step=4"),
+    "tall": (tall, "#step=10"),
 }
 
 

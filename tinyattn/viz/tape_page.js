@@ -69,7 +69,7 @@ function start() {
     fill("incoming", step.incoming.map((held, i) => held && tensor(`gradient of its ${numbered("output", i, count)}`, "", held)), "Nothing yet.");
     const outputs = (node?.outputs ?? []).map(({ value }, i, all) => value && tensor(`its ${numbered("output", i, all.length)}`, "", value));
     const kept = (node?.keeps ?? []).filter((held) => held.name !== "its output").map((held) => tensor(held.name, "", held));
-    fill("keeps", [...kept, ...outputs], "Nothing: its derivative does not depend on values.");
+    fill("keeps", [...kept, ...outputs], "Nothing is kept: its derivative does not depend on values.");
     fill("sends", step.sends.map((send) => tensor(`to ${nameOf(send.to)}`, send.of > 1 ? `${send.arrived} of ${send.of}` : "", send.gradient)), "Nothing.");
     find("where").textContent = node ? node.source?.where ?? "Python cannot say where it is written." : "";
     find("code").textContent = node ? node.source?.code ?? "" : "";
