@@ -76,6 +76,8 @@ def test_on_paper(open_page, page):
     assert not opened.page.locator(".transport").is_visible() and opened.page.locator("#said").is_visible()
     opened.page.set_viewport_size({"width": 718, "height": 1000})         # of A4 within margins of 10 mm
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 718
+    hidden = "[...document.querySelectorAll('#graph')].map((box) => box.scrollHeight - box.clientHeight)"
+    assert opened.page.evaluate(hidden) in ([], [0])                      # nothing of a picture is left outside its box
     assert opened.page.pdf().startswith(b"%PDF")
 
 
