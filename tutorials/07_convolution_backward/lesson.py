@@ -464,6 +464,9 @@ for rung in ("reference", "cpu"):
     print(f"{rung:>9}: dx, dw, db within 1e-12 of ours: {agree}")
 
 # %% [markdown]
+# All of this can be watched cell by cell, forward and backward, with and without stride and padding: `ta.viz.conv_stepper("conv.html")`
+# writes a page to open in a browser, with no network.
+#
 # There is one more use for what you now know. A layer that runs `dx`'s formula as its *forward* pass turns a small image into a larger one;
 # it is called a transposed convolution (`conv_transpose2d`), and by the sum with the three factors its own backward pass is a plain
 # convolution.
