@@ -86,3 +86,9 @@ def test_a_lesson_that_fails_is_no_page(tmp_path, code, words):
     (tmp_path / "lesson.py").write_text(f"# %% [markdown]\n# # 01 · x\n\n# %%\n{code}\n", encoding="utf-8")
     with pytest.raises(LessonError, match=words):
         execute(Lesson("01", tmp_path, "x"))
+
+
+def test_a_quoted_piece_may_move_down_its_file():
+    made, kept = ({"README.md": f"[add](../../a.py#L{first}-L{first + 4})\n"} for first in (3, 40))
+    assert markdown.differences(made, kept, 1e-6) == []
+    assert markdown.differences(made, {"README.md": "[add](../../b.py#L3-L7)\n"}, 1e-6)

@@ -11,6 +11,7 @@ import re
 from .page import FIGURE
 
 NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
+PLACE = re.compile(r"#L\d+(-L\d+)?")   # where a quoted piece of source stands: it moves when something above it is written
 TOLERANCE = 1e-6
 """Relative, of the numbers that a lesson prints or plots, where its first lines do not say otherwise (``# tolerance: 0.02``)."""
 
@@ -91,6 +92,7 @@ def differences(made, kept, within):
 
 
 def _text_differences(made, kept, within):
+    made, kept = (PLACE.sub("", text) for text in (made, kept))
     a, b = NUMBER.split(made), NUMBER.split(kept)
     for mine, theirs in zip(a, b):
         if mine.split() != theirs.split():  # widths of columns may move with a digit

@@ -234,7 +234,7 @@ for row, (x, y, slope, start) in enumerate(((a, b, valley, np.array([-4.0, 1.0])
             ax.set_title(f"{name}, rate {rate}")
 axes[0][0].set_ylabel("along an axis")
 axes[1][0].set_ylabel("turned by 45°")
-show(picture, "valley", "In a long valley SGD zigzags across and crawls along, momentum swings and arrives; Adam goes straight when the valley lies along an axis, "
+show(picture, "valley", "In a long valley SGD zigzags across and crawls along, momentum swings and arrives; Adam heads for it at once when the valley lies along an axis, "
      "and has no such advantage when it is turned.")
 
 # %% [markdown]
@@ -295,8 +295,8 @@ show(picture, "comparison", "With well scaled inputs all three rules end near 1.
 # %% [markdown]
 # With inputs of one size the three are equal, once each has its own rate. With inputs of different sizes SGD and momentum fall behind,
 # and no rate in the list helps them: a rate that the large coordinate can bear leaves the weights of the small one, whose slopes are
-# twenty times smaller, nearly where they began. Adam hardly notices. The other remedy costs nothing: measure all inputs in units of their
-# own spread before the net sees them. Between layers, where nobody chooses the units, normalisation layers do that (they come with the
+# twenty times smaller, nearly where they began. How far momentum comes depends on the start, too: look at its three. Adam hardly notices. The
+# other remedy costs nothing: measure all inputs in units of their own spread before the net sees them. Between layers, where nobody chooses the units, normalisation layers do that (they come with the
 # CNNs).
 #
 # ## The same in the framework
