@@ -20,7 +20,7 @@ COMMANDS = {
     "data": ("commands.data", "where the data sets are; download one, look at one"),
     "gradcheck": ("gradcheck:main", "check gradients against finite differences"),
     "learn": ("commands.learn", "the lessons, and a check of your answers to their exercises"),
-    "docs": ("commands.docs", "make the lessons' pages"),
+    "docs": ("commands.docs", "make the lessons' pages, and the site"),
     "bench": ("bench:main", "measure speed"),
     "warmup": ("commands.warmup", "compile all kernels now, so that no first run waits for it"),
     "doctor": ("commands.doctor", "is everything here that is needed, and does it run fast?"),

@@ -1,23 +1,33 @@
-"""The lessons' pages: made from the lessons as they run.
+"""The lessons' pages, made from the lessons as they run, and the site.
 
   tinyattn docs pages            runs every lesson and writes its README.md and pictures
   tinyattn docs pages 07 08      only these
   tinyattn docs check            runs every lesson and says where its page differs from what it does
+  tinyattn docs build            runs every lesson and makes the site in the folder site: lessons, museum, kernels, reference
+  tinyattn docs build --kept     the site, with the lessons' pages as they are kept
 
-Needs the extra: pip install 'tinyattn[docs]'.
+The site is a folder of plain pages: open site/index.html, or serve it from anywhere. Needs the extra: pip install 'tinyattn[docs]'.
 """
 from ..cli import Mistake
+
+RUNNING = ("jupytext", "nbclient", "ipykernel")     # what running a lesson needs
 
 
 def add_arguments(parser):
     """The options of `tinyattn docs`."""
-    parser.add_argument("action", choices=("pages", "check"), help="pages | check")
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="which lessons (default: all)")
+    parser.add_argument("action", choices=("pages", "check", "build"), help="pages | check | build")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="pages, check: which lessons (default: all)")
+    parser.add_argument("--out", metavar="DIR", help="build: the folder of the site (default: site); one that build made before is replaced")
+    parser.add_argument("--kept", action="store_true", help="build: take the lessons' pages as they are kept instead of running the lessons")
 
 
 def run(args):
     """Run the lessons; 1 where a page differs."""
-    _need("jupytext", "nbclient", "ipykernel")
+    if args.action == "build":
+        return _build(args)
+    if args.out or args.kept:
+        raise Mistake(f"docs: {'--out' if args.out else '--kept'} belongs to build, as in tinyattn docs build {'--out site' if args.out else '--kept'}")
+    _need(*RUNNING)
     import time
 
     from ..learn import lessons, pages
@@ -38,6 +48,22 @@ def run(args):
     if args.action == "pages":
         pages.write_index(every)
     return 1 if differing else 0
+
+
+def _build(args):
+    if args.lessons:
+        raise Mistake(f"docs build makes the whole site, but was given {' '.join(args.lessons)}; tinyattn docs pages {args.lessons[0]} makes one page")
+    _need("sphinx", "myst_parser", "furo", "latex2mathml", *([] if args.kept else RUNNING))
+    import time
+
+    from ..learn.site.build import SiteError, build
+    began, out = time.perf_counter(), args.out or "site"
+    try:
+        build(out, not args.kept, lambda words: print(f"{time.perf_counter() - began:4.0f} s  {words}", flush=True))
+    except SiteError as error:
+        raise Mistake(f"docs build: {error}") from None
+    print(f"{out}/index.html ({time.perf_counter() - began:.0f} s)")
+    return 0
 
 
 def _need(*modules):
