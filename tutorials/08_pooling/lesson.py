@@ -323,7 +323,7 @@ show(picture, "moves",
 # everywhere before it decides.
 #
 # But *less* is not *nothing*. Books call pooling "invariant to small shifts"; here a move by one pixel still changes a third or more of
-# what is left, and a move by the width of the window nearly all (two features with nothing in common would give $\sqrt 2$). The borders of
+# what is left, and a move by the width of the window far more (two features with nothing in common would give $\sqrt 2$). The borders of
 # the windows are as fixed as the pixels were. Only the mean of all does not change, for it has forgotten every place. What else has it
 # forgotten? We exchange the four quarters of each letter, which no reader would take for the letter, and ask how alike the features are (1:
 # the same):
