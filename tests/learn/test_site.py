@@ -154,7 +154,8 @@ def test_a_fault_leaves_what_was_there(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child")
 def test_ctrl_c_leaves_nothing(tmp_path):
     child = subprocess.Popen([sys.executable, "-m", "tinyattn", "docs", "build", "--kept", "--out", str(tmp_path / "site")], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).resolve().parents[2])
+                             stderr=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).resolve().parents[2],
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # what runs in the background ignores it
     while "the pages" not in child.stdout.readline():
         assert child.poll() is None, child.stderr.read()
     time.sleep(0.5)

@@ -99,7 +99,7 @@ def test_only_the_layers_that_were_asked_for(runs, capsys, tmp_path):
     assert main(["maps", str(runs["cct"]), "--out", str(tmp_path), "--count", "2", "--layers", "blocks.1", "pool", "--quiet", "--at", "3", "27"]) == 0
     assert {path.name for path in tmp_path.glob("rows*")} == {"rows-blocks.1.attention.png"}
     page = (tmp_path / "maps.html").read_text(encoding="utf-8")
-    assert '"title": "blocks.1.attention"' in page and '"title": "blocks.2.attention"' not in page and capsys.readouterr().err == ""
+    assert '"title":"blocks.1.attention"' in page and '"title":"blocks.2.attention"' not in page and capsys.readouterr().err == ""
 
 
 def test_your_own_images(runs, capsys, tmp_path):

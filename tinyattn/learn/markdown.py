@@ -22,7 +22,7 @@ def page(lesson, notebook, before=None, after=None):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             parts.append(cell.source.strip())
-        elif cell.source.strip():
+        elif not all(line.startswith("#") for line in cell.source.strip().splitlines()):   # more than the tolerance above the first cell
             code = f"```python\n{cell.source.rstrip()}\n```"
             if "aside" in cell.metadata.get("tags", ()):  # needed to run, beside the point to read
                 code = f"<details>\n<summary>the code of this picture</summary>\n\n{code}\n\n</details>"
