@@ -7,9 +7,12 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The browser; the tests are skipped where there is none."""
+    """The browser; the tests are skipped where there is none.
+
+    One for each file of tests: while Playwright runs, its event loop is in the way of another Playwright's and of a notebook's.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'tinyattn[docs]'")
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
