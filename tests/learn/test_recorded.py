@@ -17,8 +17,8 @@ def measured(monkeypatch, name, value, *words):
     return page.recorded(name, lambda: value)[0]
 
 
-def test_a_script_measures_and_keeps_nothing(lesson, monkeypatch):
-    assert measured(monkeypatch, "speed", 1) == 1 and measured(monkeypatch, "speed", 2) == 2
+def test_measure_keeps_nothing(lesson, monkeypatch):
+    assert measured(monkeypatch, "speed", 1, "--measure") == 1 and measured(monkeypatch, "speed", 2, "--measure") == 2
     assert not (lesson / "recorded.json").exists()
 
 
@@ -26,12 +26,11 @@ def test_record_keeps_all_or_what_is_named(lesson, monkeypatch):
     assert measured(monkeypatch, "speed", 1, "--record") == 1 and measured(monkeypatch, "error", 5, "--record") == 5
     assert measured(monkeypatch, "speed", 2, "--record", "error") == 1, "what is not named is as it was"
     assert measured(monkeypatch, "error", 6, "--record", "error") == 6
-    monkeypatch.setattr(page, "_in_notebook", lambda: True)
+    assert measured(monkeypatch, "speed", 9, "--measure") == 9
     assert measured(monkeypatch, "speed", 9) == 1 and measured(monkeypatch, "error", 9) == 6
     assert page.recorded("speed", lambda: 9)[1]["processor"]
 
 
 def test_what_was_never_recorded_is_explained(monkeypatch):
-    monkeypatch.setattr(page, "_in_notebook", lambda: True)
     with pytest.raises(LookupError, match="holds no 'speed'; run python lesson.py --record"):
         measured(monkeypatch, "speed", 1)

@@ -78,14 +78,13 @@ def _without_long_docstring(text):
 def recorded(name, measure):
     """What ``measure()`` gave when it was last recorded; timings differ from machine to machine and have no place on a page as they come.
 
-    It is kept in the lesson's ``recorded.json`` together with the machine's name. As a plain script, a lesson measures anew (and keeps
-    nothing) unless there is nothing to measure with; ``python lesson.py --record`` measures and keeps it, and ``--record NAME …`` only
-    what is named. Returns (result, machine).
+    It is kept in the lesson's ``recorded.json`` together with the machine's name. ``python lesson.py --measure`` measures anew and keeps
+    nothing, ``--record`` measures and keeps it, and ``--record NAME …`` only what is named. Returns (result, machine).
     """
     path = _lesson_folder() / "recorded.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     keep = _to_record(name)
-    if not keep and (_in_notebook() or "--record" in sys.argv):
+    if not keep and "--measure" not in sys.argv:
         if name not in known:
             raise LookupError(f"recorded: {path} holds no {name!r}; run python lesson.py --record once")
         return known[name]["result"], known[name]["machine"]

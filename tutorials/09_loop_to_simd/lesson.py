@@ -6,7 +6,7 @@
 # hide?** Not in one trick. We climb from the loops to the registers, one rung at a time, and at each rung ask what the machine had been waiting for.
 #
 # All times on this page were taken on one machine, which is named below, and kept with the lesson (a time has no business in a test). `python
-# tutorials/09_loop_to_simd/lesson.py` takes them on yours.
+# tutorials/09_loop_to_simd/lesson.py --measure` takes them on yours.
 #
 # ## Rung 1: the loops
 #
