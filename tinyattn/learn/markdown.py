@@ -102,7 +102,7 @@ def _text_differences(made, kept, within):
     found = []
     for mine, theirs in zip(NUMBER.findall(made), NUMBER.findall(kept)):
         x, y = (float(v.replace("−", "-")) for v in (mine, theirs))
-        if not math.isclose(x, y, rel_tol=within, abs_tol=max(_last_digit(mine), _last_digit(theirs)) * 1.01):
+        if not math.isclose(x, y, rel_tol=within, abs_tol=max(_last_digit(mine) * 1.01, _last_digit(theirs) * 1.01, 1e-12)):   # below: rounding
             found.append(f"made {mine}, kept {theirs}")
     return found[:5]
 
