@@ -30,7 +30,7 @@ class Lesson:
 
     @property
     def exercises(self):
-        """{name: the function that checks an answer}, in the order of the lesson."""
+        """The list of its `Exercise`s, in the order of the lesson; empty where it has none."""
         from .checks import exercises_of
         return exercises_of(self.key)
 

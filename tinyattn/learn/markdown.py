@@ -30,8 +30,14 @@ def page(lesson, notebook, before=None, after=None):
             parts += [_output(output, figures, files) for output in _joined(cell.outputs)]
     parts.append(_foot(lesson, before, after))
     files["README.md"] = "\n\n".join(part for part in parts if part) + "\n"
-    files["fig/figures.json"] = json.dumps(figures, indent=None, ensure_ascii=False).replace('"fig', '\n"fig') + "\n"
+    files["fig/figures.json"] = figures_file(figures)
     return files
+
+
+def figures_file(figures):
+    """The text of ``fig/figures.json``: {file: {"alt", "data"}} of the pictures of a page, one a line."""
+    lines = (f"{json.dumps(name)}: {json.dumps(about, ensure_ascii=False)}" for name, about in figures.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _joined(outputs):
@@ -102,7 +108,7 @@ def _text_differences(made, kept, within):
     found = []
     for mine, theirs in zip(NUMBER.findall(made), NUMBER.findall(kept)):
         x, y = (float(v.replace("−", "-")) for v in (mine, theirs))
-        if not math.isclose(x, y, rel_tol=within, abs_tol=max(_last_digit(mine) * 1.01, _last_digit(theirs) * 1.01, 1e-12)):   # below: rounding
+        if not math.isclose(x, y, rel_tol=within, abs_tol=max(_last_digit(mine), _last_digit(theirs)) * 1.01):
             found.append(f"made {mine}, kept {theirs}")
     return found[:5]
 

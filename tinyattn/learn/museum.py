@@ -1,9 +1,8 @@
 """The museum's picture: where the gradient of each exhibit is wrong, as it hangs there. Its tour, ``README.md``, is written by hand."""
-import json
-
 import numpy as np
 
 from .exercise import load
+from .markdown import figures_file
 
 ACROSS, RIGHT = 4, 0.06      # maps in a row; the shade of a number that is right
 ALT = ("A map for each exhibit, red where its gradient is wrong: evenly for a wrong factor (02, 11), in some cells for ties (05) and dropped numbers (10), "
@@ -16,7 +15,7 @@ def page(lesson):
     made = sheet(lesson)
     about = {"fig/errors.svg": {"alt": ALT, "data": vector.plotted(made)}}
     return {"README.md": (lesson.folder / "README.md").read_text(encoding="utf-8"), "fig/errors.svg": vector.svg(made),
-            "fig/figures.json": json.dumps(about, indent=None, ensure_ascii=False).replace('"fig', '\n"fig') + "\n"}
+            "fig/figures.json": figures_file(about)}
 
 
 def sheet(lesson):

@@ -118,4 +118,3 @@ def _png(image):
     buffer = io.BytesIO()
     Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
     return "data:image/png;base64," + _text(buffer.getvalue())
-

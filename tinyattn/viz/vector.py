@@ -7,6 +7,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+SEEN = 1e-12    # of an axis's length, or of an image's range: what is less lies at 0, and is what rounding left; not so on an axis of powers
 MOST = 400      # numbers kept of one line or image as they are; of more, an evenly spaced choice and the moments
 DIGITS = 6
 
@@ -32,11 +33,24 @@ def _axes(axes):
     own = (axes.title, axes._left_title, axes._right_title, axes.patch)
     return {"title": axes.get_title() or axes.get_title("left"), "x": axes.get_xlabel(), "y": axes.get_ylabel(),
             "texts": [c.get_text() for c in children if isinstance(c, Text) and c not in own and c.get_text()],
-            "lines": [_numbers(np.column_stack([np.asarray(v, float) for v in c.get_data()])) for c in children if isinstance(c, Line2D)],
-            "images": [_numbers(np.asarray(c.get_array(), float)) for c in children if isinstance(c, AxesImage)],
-            "patches": [_numbers(np.asarray(c.get_path().transformed(c.get_patch_transform()).vertices, float))
-                        for c in axes.patches],
-            "points": [_numbers(np.asarray(c.get_offsets(), float)) for c in axes.collections]}
+            "lines": [_numbers(_places(axes, np.column_stack(c.get_data()))) for c in children if isinstance(c, Line2D)],
+            "images": [_numbers(_visible(np.asarray(c.get_array(), float))) for c in children if isinstance(c, AxesImage)],
+            "patches": [_numbers(_places(axes, c.get_path().transformed(c.get_patch_transform()).vertices)) for c in axes.patches],
+            "points": [_numbers(_places(axes, np.ma.filled(c.get_offsets(), np.nan))) for c in axes.collections]}
+
+
+def _places(axes, xy):
+    """Places (n, 2) in `axes`, with what is too near to 0 to be seen at 0."""
+    xy = np.array(xy, float)
+    for column, axis in zip(xy.T, (axes.xaxis, axes.yaxis)):
+        if axis.get_scale() == "linear":
+            column[...] = _visible(column, np.abs(axis.get_view_interval()).max())
+    return xy
+
+
+def _visible(values, largest=None):
+    largest = np.nanmax(np.abs(values), initial=0) if largest is None else largest
+    return np.where(np.abs(values) < SEEN * largest, 0.0, values)
 
 
 def _numbers(values):

@@ -22,6 +22,8 @@ def backward(result):
 
     A node has `.parents`, a list of pairs (node it was made from, slope of that step), and `.grad`, a float that may hold anything
     before. A node can be used many times, also twice by the same other. Visit each node once: nodes may have more ways
-    to the result than there are atoms.
+    to the result than there are atoms. And do it without a function that calls itself: a graph may be 50,000 steps deep, and Python
+    gives up at a thousand calls. (One way: count for each node by how many it was used, and let it send on what it has when that many
+    have sent to it.)
     """
     raise NotImplementedError

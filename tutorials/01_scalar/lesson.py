@@ -347,8 +347,9 @@ show(picture, "fit", "Before training the net's curve misses the points; after 3
 # ## The same in the framework
 #
 # TinyAttn's tape is this lesson with arrays in place of single numbers. A *node* there is one operation; it keeps what its slope needs, and
-# `backward` of the operation multiplies by it. Our `order` walks with recursion, which Python allows a thousand deep; the framework counts
-# instead how many gradients each node still waits for, and runs those that have got all. This is the function that adds ways up:
+# `backward` of the operation multiplies by it. Our `order` walks with a function that calls itself, which Python allows a thousand deep; the
+# framework counts instead how many gradients each node still waits for, and runs those that have got all. (The last exercise asks you to
+# do the same.) This is the function that adds ways up:
 
 # %%
 import tinyattn as ta

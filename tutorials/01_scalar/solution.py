@@ -14,19 +14,21 @@ def sigmoid(x):
 
 
 def backward(result):
-    """Each node after all that were made of it; what arrives is added, and sent on once."""
-    noted, seen = [], set()
-
-    def visit(node):
-        if node not in seen:
-            seen.add(node)
-            for parent, _ in node.parents:
-                visit(parent)
-            noted.append(node)
-    visit(result)
-    for node in noted:
+    """Count the uses of each node; one that has got as many gradients is ready to send on what it has."""
+    awaited, found = {result: 0}, [result]
+    for node in found:                              # it grows while we walk along it
         node.grad = 0.0
+        for parent, _ in node.parents:
+            if parent not in awaited:
+                awaited[parent] = 0
+                found.append(parent)
+            awaited[parent] += 1
     result.grad = 1.0
-    for node in reversed(noted):
+    ready = [result]
+    while ready:
+        node = ready.pop()
         for parent, slope in node.parents:
             parent.grad += node.grad * slope
+            awaited[parent] -= 1
+            if awaited[parent] == 0:
+                ready.append(parent)

@@ -73,9 +73,20 @@ def backward_keeps_old(result):
             parent.grad += node.grad * slope
 
 
+def backward_as_in_the_lesson(result):
+    nodes = _order(result)
+    for node in nodes:
+        node.grad = 0.0
+    result.grad = 1.0
+    for node in nodes:
+        for parent, slope in node.parents:
+            parent.grad += node.grad * slope
+
+
 WRONG = {
     "divide": [(divide_without_sign, "sign"), (divide_as_product, "a · b"), (divide_without_factor, "lacks the factor a")],
     "sigmoid": [(sigmoid_slope_of_tanh, "tanh"), (sigmoid_wrong_exponent, "sign in the exponent"),
                 (sigmoid_without_inner_step, "inner step")],
-    "backward": [(backward_every_way, "visited once"), (backward_assigns, "grad"), (backward_keeps_old, "grad")],
+    "backward": [(backward_every_way, "visited once"), (backward_assigns, "grad"), (backward_keeps_old, "grad"),
+                 (backward_as_in_the_lesson, "deeper than Python")],
 }

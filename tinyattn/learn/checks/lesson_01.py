@@ -3,6 +3,7 @@ import numpy as np
 
 from ..exercise import Exercise, Wrong, same
 
+DEEP = 50_000
 
 def _several(given, count, what):
     if not isinstance(given, (tuple, list)) or len(given) != count:
@@ -86,8 +87,16 @@ def _backward(answer, rng):
         end = Node([(end, 1.0), (end, 1.0)])
     answer(end)
     same(start.grad, 2.0 ** 60, "grad at the start of a chain of 60 doublings")
+    end = start = Node()
+    for _ in range(DEEP):
+        end = Node([(end, 1.0)])
+    try:
+        answer(end)
+    except RecursionError:
+        raise Wrong(f"a chain of {DEEP:,} steps is deeper than Python lets a function call itself: keep a list of what is to be visited") from None
+    same(start.grad, 1.0, f"grad at the start of a chain of {DEEP:,} steps")
 
 
 EXERCISES = [Exercise("divide", "the slopes of a quotient", _divide),
              Exercise("sigmoid", "the slope of 1 / (1 + e^−x)", _sigmoid),
-             Exercise("backward", "the walk back through any graph, each node once", _backward)]
+             Exercise("backward", "the walk back through any graph, each node once, however deep", _backward)]

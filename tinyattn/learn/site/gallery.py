@@ -9,7 +9,7 @@ import textwrap
 
 from ...kernels import cpu, reference
 from .docstrings import convert, inline
-from .sources import files, page_of
+from .sources import page_of, path_of
 
 
 def pages():
@@ -58,8 +58,8 @@ def _rung(kind, words, thing):
 def excerpt(thing):
     """(path in the repository, line of the function, its text with all that it uses of its own file, in the file's order)."""
     thing = inspect.unwrap(thing)
-    file = pathlib.Path(inspect.getsourcefile(thing)).resolve()
-    (path,) = [path for path, one in files().items() if one == file]
+    file = pathlib.Path(inspect.getsourcefile(thing))
+    path = path_of(file)
     text = file.read_text(encoding="utf-8")
     lines, tree = text.split("\n"), ast.parse(text)
     own = {name: node for node in tree.body for name in _named(node)}

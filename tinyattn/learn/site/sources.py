@@ -23,6 +23,16 @@ def files():
     return found
 
 
+def path_of(file):
+    """The path in the repository of `file`; None where it is none of ours."""
+    return _paths().get(pathlib.Path(file).resolve())
+
+
+@functools.cache
+def _paths():
+    return {file.resolve(): path for path, file in files().items()}
+
+
 def repository_path(text):
     """The path in the repository that `text` names (a file, or a folder that is a package); None where it names none."""
     text = text.strip().rstrip("/")
@@ -42,13 +52,10 @@ def place_of(module, name):
             thing = inspect.getattr_static(thing, part) if isinstance(thing, type) else getattr(thing, part)
         thing = thing.fget if isinstance(thing, property) else getattr(thing, "__func__", thing)
         thing = inspect.unwrap(thing)
-        file, line = pathlib.Path(inspect.getsourcefile(thing)).resolve(), inspect.getsourcelines(thing)[1]
+        path, line = path_of(inspect.getsourcefile(thing)), inspect.getsourcelines(thing)[1]
     except (ImportError, AttributeError, TypeError, OSError):
         return None
-    for path, one in files().items():
-        if one == file:
-            return page_of(path, line).removeprefix("source/")
-    return None
+    return path and page_of(path, line).removeprefix("source/")
 
 
 PAGE = """<!doctype html>
