@@ -1,4 +1,24 @@
-"""What every test shares: figures are drawn without a screen."""
+"""What tests of several folders share: figures are drawn without a screen, pages are opened in a browser."""
 import os
+import shutil
+
+import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The browser; the tests are skipped where there is none.
+
+    One for each file of tests: while Playwright runs, its event loop is in the way of another Playwright's and of a notebook's.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'tinyattn[docs]'")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()

@@ -2,8 +2,8 @@
 
 For each of these processors a process of its own, with an empty cache, one beside the other: Numba compiles for that processor,
 the tests of the kernels pass, and the assembly of everything that was compiled on the way names no register wider than it
-has, and does name the widest it has. Code for the lesser one runs on the better one, so any x86-64 will do. What NumPy computes, and
-the plain twins, in which no vector is of our making, are left to the usual tests.
+has, and does name the widest it has. Code for the lesser one runs on the better one, so any x86-64 will do. What NumPy computes is
+left to the usual tests.
 """
 import concurrent.futures
 import os
@@ -21,7 +21,7 @@ MACHINES = {
 }
 FAMILIES = ("conv", "matmul", "attention", "pool", "norm", "gates", "energy", "additive", "weighted_sum", "recurrent", "softmax", "loss",
             "optimizer_kernels", "resample")
-CHOSEN = "not reference and not another_processor and (not plain or steps)"  # of their tests, as pytest's -k
+CHOSEN = "not reference and not another_processor"  # of their tests, as pytest's -k
 LEAST = 60  # functions that must have been looked at
 
 

@@ -1,26 +1,7 @@
 """Pages as a reader opens them: Chromium without a window, from the disk, offline. Whatever a page says to the console, or asks the network for, fails."""
 import json
-import shutil
 
 import pytest
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser; the tests are skipped where there is none.
-
-    One for each file of tests: while Playwright runs, its event loop is in the way of another Playwright's and of a notebook's.
-    """
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'tinyattn[docs]'")
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 class Opened:

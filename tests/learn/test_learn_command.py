@@ -101,6 +101,6 @@ def test_missing_file_is_a_hint(home, capsys):
 
 
 def test_read_shows_files_that_are_there(capsys):
-    for lesson in all_lessons():
-        code, text = said(capsys, "read", lesson.name)
-        assert code == 0 and str(lesson.folder / "README.md") in text
+    for one in all_lessons():
+        code, text = said(capsys, "read", one.name)
+        assert code == 0 and str(one.folder / "README.md") in text

@@ -15,7 +15,6 @@ import time
 import urllib.parse
 
 import pytest
-from browser.conftest import chromium  # noqa: F401  (a fixture)
 
 from tinyattn.cli import main
 from tinyattn.learn.lessons import all_lessons
@@ -211,7 +210,7 @@ SHOWN = ["index.html", "lessons/README.html", "lessons/museum/README.html", "api
 
 @needs_docs
 @pytest.mark.parametrize("scheme, width", [("light", 390), ("dark", 390), ("light", 1280), ("light", 1500)])
-def test_pages_fit_and_complain_of_nothing(site, chromium, scheme, width):  # noqa: F811
+def test_pages_fit_and_complain_of_nothing(site, chromium, scheme, width):
     context = chromium.new_context(viewport={"width": width, "height": 900}, offline=True, color_scheme=scheme)
     page, said = context.new_page(), []
     page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
@@ -229,7 +228,7 @@ def test_pages_fit_and_complain_of_nothing(site, chromium, scheme, width):  # no
 
 
 @needs_docs
-def test_search_works_from_a_folder(site, chromium):  # noqa: F811
+def test_search_works_from_a_folder(site, chromium):
     page = chromium.new_page()
     page.goto((site / "search.html").as_uri() + "?q=nudge")
     page.wait_for_selector("#search-results li a", timeout=30_000)
@@ -239,7 +238,7 @@ def test_search_works_from_a_folder(site, chromium):  # noqa: F811
 
 
 @needs_docs
-def test_on_paper_there_is_only_the_text(site, chromium):  # noqa: F811
+def test_on_paper_there_is_only_the_text(site, chromium):
     page = chromium.new_page()
     page.goto((site / "lessons" / "01_scalar" / "README.html").as_uri())
     page.emulate_media(media="print")
