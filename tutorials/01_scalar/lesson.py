@@ -123,14 +123,15 @@ print("y was made from:", [(parent.value, slope) for parent, slope in y.parents]
 picture, axes = figure(6.4, 2.5)
 places = {"a": (0, 1), "b": (0, -0.2), "c": (1.9, -0.2), "d": (3.2, 0.6), "y": (4.8, 0.6)}
 values = {"a": "a = 2", "b": "b = −3", "c": "c = a·b = −6", "d": "d = c+a = −4", "y": "y = d·d = 16"}
-for start, end, words, bend, lift in (("a", "c", "−3", 0, 0.13), ("b", "c", "2", 0, 0.12), ("c", "d", "1", 0, 0.14), ("a", "d", "1", -0.15, 0.34),
-                                      ("d", "y", "−4", -0.35, 0.36), ("d", "y", "−4", 0.35, -0.42)):
-    axes.annotate("", places[end], places[start], arrowprops={"arrowstyle": "-|>", "color": "#6b7385", "shrinkA": 20, "shrinkB": 20, "lw": 1.4,
+boxes = {name: axes.text(x, height, values[name], ha="center", va="center", fontsize=10,
+                         bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": "#2f6fdb"}).get_bbox_patch() for name, (x, height) in places.items()}
+for start, end, words, bend, lift in (("a", "c", "−3", 0, 0.16), ("b", "c", "2", 0, 0.16), ("c", "d", "1", 0, 0.18), ("a", "d", "1", -0.15, 0.34),
+                                      ("d", "y", "−4", -0.4, 0.53), ("d", "y", "−4", 0.4, -0.55)):
+    axes.annotate("", places[end], places[start], arrowprops={"arrowstyle": "-|>", "color": "#6b7385", "lw": 1.4, "patchA": boxes[start],
+                                                              "patchB": boxes[end], "shrinkA": 0, "shrinkB": 2,
                                                               "connectionstyle": f"arc3,rad={bend}"})
     middle = [(p + q) / 2 for p, q in zip(places[start], places[end])]
     axes.text(middle[0], middle[1] + lift, words, color="#b3541e", ha="center", va="center", fontsize=10, fontweight="bold")
-for name, (x, height) in places.items():
-    axes.text(x, height, values[name], ha="center", va="center", fontsize=10, bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": "#2f6fdb"})
 axes.set_xlim(-0.5, 5.4)
 axes.set_ylim(-0.6, 1.5)
 axes.axis("off")

@@ -452,7 +452,7 @@ for name, intensity in work.items():
 for name, color in (("im2col, one product", SOFT), ("all cores", BLUE), ("framework", GREEN)):
     intensity = work["the same by im2col" if name.startswith("im2col") else "3×3 convolution"]
     axes.plot(intensity, ladder["rungs"][name]["gflops"], "o", color=color, ms=6)
-    axes.text(intensity * 1.2, ladder["rungs"][name]["gflops"], name, color=color, va="center", fontsize=7,
+    axes.text(intensity * 1.2, ladder["rungs"][name]["gflops"], name.partition(",")[0], color=color, va="center", fontsize=7,
               bbox={"fc": "white", "ec": "none", "pad": 0.5})
 axes.set_xscale("log")
 axes.set_yscale("log")
