@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TINYATTN_CUDA", "simulator")  # `pytest -m gpu` needs TINYATTN_CUDA=gpu
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -1,0 +1,319 @@
+"""The one place that knows which `numba.cuda` is there: importing it, compiling for it, launching, moving bytes.
+
+Three things can stand behind the same few functions:
+
+    a GPU          numba-cuda and a driver: kernels are compiled when first launched
+    the simulator  ``TINYATTN_CUDA=simulator``: kernels run as Python, one thread after another (see `simulator`)
+    neither        everything can be imported and read; the first allocation says what is missing
+
+Kernels are written against the names `cuda` and `jit` of this module, and are called through `launch`.
+"""
+import functools
+import os
+import warnings
+
+import numpy as np
+
+from . import simulator
+
+os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+if not hasattr(np, "row_stack"):  # numba-cuda 0.30 asks for it; NumPy 2.5 has it no more
+    np.row_stack = np.vstack
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # numba's own cuda says that numba-cuda should be installed; `why_not` says it better
+    import numba
+    from numba import cuda
+
+SIMULATED = os.environ.get("TINYATTN_CUDA", "") == "simulator"
+"""True if this process runs its CUDA kernels on the simulator."""
+
+KERNELS = {}
+"""Every kernel by (module, name), and every factory of kernels: what `jit` and `specialised` saw."""
+
+launched = None
+"""None, or a set that collects (key of a kernel, types of its arguments) of every launch; tests compile what is in it."""
+
+
+def jit(function=None, **options):
+    """`cuda.jit`, lazily: nothing is compiled before the first launch, so importing needs no GPU and no compiler."""
+    if function is None:
+        return functools.partial(jit, **options)
+    kernel = cuda.jit(function, **options)
+    kernel.key = function.__module__, function.__name__, None
+    KERNELS.setdefault(kernel.key[:2], kernel)
+    return kernel
+
+
+def device(function):
+    """A function that kernels call: inlined into them, known to nobody else."""
+    return cuda.jit(function, device=True)
+
+
+def specialised(factory):
+    """A factory of kernels, each made once for each set of arguments (a dtype, a tile size, the name of a formula).
+
+    Inside, constants are made of `real`, since a float literal is float64 and would pull its whole expression along:
+
+    >>> @specialised
+    ... def scaled(real):
+    ...     half = real(0.5)
+    ...     @jit
+    ...     def scaled(x, y):
+    ...         i = cuda.grid(1)
+    ...         if i < x.size:
+    ...             y[i] = x[i] * half
+    ...     return scaled
+    >>> launch(scaled(np.float32), blocks, THREADS, x, y)
+
+    The arguments must be printable constants: NumPy scalar types, numbers, strings, tuples of them.
+    """
+    made = {}
+    name = factory.__module__, factory.__name__
+
+    @functools.wraps(factory)
+    def make(*arguments):
+        kernel = made.get(arguments)
+        if kernel is None:
+            kernel = made[arguments] = factory(*arguments)
+            KERNELS.pop(kernel.key[:2], None)  # the body is known by its factory
+            kernel.key = (*name, arguments)
+        return kernel
+
+    KERNELS[name] = make
+    return make
+
+
+def kernel_of(key):
+    """The kernel that a launch noted in `launched` ran."""
+    module, name, arguments = key
+    known = KERNELS[module, name]
+    return known if arguments is None else known(*arguments)
+
+
+# --- is there a GPU? ----------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def why_not():
+    """None if kernels can be launched; else one line that says what is missing."""
+    if SIMULATED:
+        return None
+    if "numba_cuda" not in (cuda.__file__ or ""):
+        return ("numba-cuda is not installed: pip install 'tinyattn[cuda]' (CUDA 13) or 'tinyattn[cuda12]'; without a GPU, "
+                "TINYATTN_CUDA=simulator runs tiny sizes in Python")
+    try:
+        cuda.current_context()
+    except Exception as error:  # the driver's own words differ from version to version
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return f"no usable NVIDIA GPU ({first}); `tinyattn doctor` says more, TINYATTN_CUDA=simulator runs tiny sizes in Python"
+    return None
+
+
+def is_available():
+    """True if tensors can live on "cuda": a GPU that works, or the simulator."""
+    return why_not() is None
+
+
+def check_available():
+    """RuntimeError that names what is missing, unless `is_available`."""
+    if (problem := why_not()) is not None:
+        raise RuntimeError(f"device 'cuda' cannot be used: {problem}")
+
+
+# --- launching ----------------------------------------------------------------------------------------------------------
+
+stream = 0
+"""The stream of everything that follows: 0 is the default one; a graph that is being built takes its place."""
+
+_configured = {}
+
+
+def launch(kernel, grid, block, *args, shared=0):
+    """Run `kernel` on `grid` blocks of `block` threads (numbers, or tuples of up to three), after all that was launched before.
+
+    DeviceArrays are handed over as arrays of their own shape (C-contiguous), NumPy scalars with their dtype, Python integers as
+    int64, tuples of integers as tuples. `shared` is the number of bytes of dynamic shared memory. Launching costs microseconds
+    for each argument: pass few. A grid of no blocks is no launch.
+    """
+    if grid == 0 or type(grid) is tuple and 0 in grid:
+        return
+    given = [a.handle() if hasattr(a, "handle") else a for a in args]
+    if launched is not None:
+        launched.add((kernel.key, tuple(map(_type_name, given)), shared))
+    if SIMULATED:
+        simulator.run(kernel, grid, block, given, shared)
+        return
+    key = kernel, grid, block, shared, stream
+    ready = _configured.get(key)
+    if ready is None:
+        if len(_configured) > 10_000:
+            _configured.clear()
+        ready = _configured[key] = _prepared(kernel, shared)[grid, block, stream, shared]
+    ready(*given)
+
+
+def _prepared(kernel, shared):
+    if shared > 48 * 1024:
+        raise ValueError(f"launch: {shared} bytes of dynamic shared memory, more than the 49152 that need no opting in")
+    return kernel
+
+
+def _type_name(value):
+    """The argument's type as `signature` reads it back: ("array", dtype, axes), ("tuple", n), or a dtype's name."""
+    if hasattr(value, "shape") and not np.isscalar(value) and not isinstance(value, np.generic):
+        return "array", np.dtype(value.dtype).name, len(value.shape)
+    if isinstance(value, tuple):
+        return "tuple", len(value)
+    return np.dtype(type(value)).name if isinstance(value, np.generic) else {int: "int64", float: "float64", bool: "bool"}[type(value)]
+
+
+def signature(names):
+    """The Numba types of arguments noted in `launched`."""
+    def type_of(name):
+        if name[0] == "array":
+            return numba.types.Array(numba.from_dtype(np.dtype(name[1])), name[2], "C")
+        if name[0] == "tuple":
+            return numba.types.UniTuple(numba.int64, name[1])
+        return numba.from_dtype(np.dtype(name))
+    return tuple(map(type_of, names))
+
+
+def synchronize():
+    """Wait until everything that was launched is done."""
+    if not SIMULATED:
+        cuda.synchronize()
+
+
+# --- bytes --------------------------------------------------------------------------------------------------------------
+
+
+def allocate(nbytes):
+    """`nbytes` of the device's memory. MemoryError if the driver has no more."""
+    if SIMULATED:
+        return np.full(nbytes, 0xFF, np.uint8)  # read as floats: NaN, so that what a kernel forgot to write is seen
+    try:
+        return cuda.current_context().memalloc(nbytes)
+    except Exception as error:
+        if "OUT_OF_MEMORY" in str(error).upper().replace(" ", "_"):
+            raise MemoryError(str(error)) from None
+        raise
+
+
+def memory_info():
+    """(free, total) bytes of the device."""
+    if SIMULATED:
+        return 1 << 34, 1 << 34
+    info = cuda.current_context().get_memory_info()
+    return int(info.free), int(info.total)
+
+
+def address(memory):
+    """Where `memory` begins, as a number."""
+    return memory.ctypes.data if SIMULATED else int(memory.device_pointer_value)
+
+
+def typed(memory, offset, shape, dtype):
+    """The C-contiguous array of `shape` and `dtype` that begins `offset` bytes into `memory`, as kernels take it."""
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    if SIMULATED:
+        return memory[offset:offset + size].view(dtype).reshape(shape) if size else np.empty(shape, dtype)
+    strides, step = [], dtype.itemsize
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    from numba.cuda.cudadrv.devicearray import DeviceNDArray
+    return DeviceNDArray(shape, tuple(reversed(strides)), dtype, gpu_data=memory.view(offset, offset + size) if size else None)
+
+
+def foreign(pointer, nbytes, owner):
+    """Memory at `pointer` that another library owns, kept alive by holding `owner`."""
+    if SIMULATED:
+        import ctypes
+        memory = np.frombuffer((ctypes.c_uint8 * nbytes).from_address(pointer), np.uint8)
+        return _Kept(memory, owner)
+    from numba.cuda.cudadrv.driver import MemoryPointer
+    return MemoryPointer(cuda.current_context(), numba.cuda.cudadrv.driver.binding.CUdeviceptr(pointer), nbytes, owner=owner)
+
+
+class _Kept(np.ndarray):
+    """Bytes that hold on to whoever owns them."""
+    def __new__(cls, memory, owner):
+        made = memory.view(cls)
+        made.owner = owner
+        return made
+
+    def __array_finalize__(self, other):
+        self.owner = getattr(other, "owner", None)
+
+
+def upload(memory, offset, host):
+    """Copy the C-contiguous NumPy array `host` to `offset` bytes into `memory`, behind what was launched before."""
+    if SIMULATED:
+        memory[offset:offset + host.nbytes] = host.reshape(-1).view(np.uint8)
+        return
+    from numba.cuda.cudadrv import driver
+    driver.host_to_device(memory.view(offset, offset + host.nbytes), host, host.nbytes, stream=stream)
+
+
+def download(memory, offset, host):
+    """Fill the C-contiguous NumPy array `host` from `offset` bytes into `memory`, when all that was launched is done."""
+    if SIMULATED:
+        host.reshape(-1).view(np.uint8)[...] = memory[offset:offset + host.nbytes]
+        return
+    from numba.cuda.cudadrv import driver
+    driver.device_to_host(host, memory.view(offset, offset + host.nbytes), host.nbytes)
+
+
+# --- intrinsics ---------------------------------------------------------------------------------------------------------
+
+
+def _vector_access(lanes):
+    """Functions that load and store `lanes` neighbours by one instruction: x[i], x[i + 1], …; address a multiple of 16 bytes.
+
+    The compiler does not merge neighbouring loads of its own accord, since it cannot know that they are aligned.
+    """
+    try:
+        from numba.cuda.extending import intrinsic
+    except ImportError:  # numba's own cuda
+        from numba.core.extending import intrinsic
+    from llvmlite import ir
+    try:
+        from numba.cuda import types
+    except ImportError:
+        from numba import types
+
+    def _pointer(context, builder, array_type, array, i):
+        data = context.make_array(array_type)(context, builder, array).data
+        vector = ir.VectorType(data.type.pointee, lanes)
+        return builder.bitcast(builder.gep(data, [i]), ir.PointerType(vector, data.type.addrspace)), vector
+
+    @intrinsic
+    def load(typingctx, x, i):
+        def build(context, builder, signature, args):
+            place, _ = _pointer(context, builder, signature.args[0], args[0], args[1])
+            vector = builder.load(place)
+            vector.align = min(16, lanes * context.get_abi_sizeof(place.type.pointee.element))
+            parts = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(lanes)]
+            return context.make_tuple(builder, signature.return_type, parts)
+        return types.UniTuple(x.dtype, lanes)(x, types.int64), build
+
+    @intrinsic
+    def store(typingctx, x, i, values):
+        def build(context, builder, signature, args):
+            place, vector = _pointer(context, builder, signature.args[0], args[0], args[1])
+            value = ir.Constant(vector, ir.Undefined)
+            for k in range(lanes):
+                value = builder.insert_element(value, builder.extract_value(args[2], k), ir.Constant(ir.IntType(32), k))
+            builder.store(value, place).align = min(16, lanes * context.get_abi_sizeof(vector.element))
+            return context.get_dummy_value()
+        return types.void(x, types.int64, types.UniTuple(x.dtype, lanes)), build
+
+    simulator.stand_in(load, lambda x, i: simulator.load_vector(x, i, lanes))
+    simulator.stand_in(store, lambda x, i, values: simulator.store_vector(x, i, values))
+    return load, store
+
+
+load4, store4 = _vector_access(4)
+load2, store2 = _vector_access(2)

@@ -1,0 +1,473 @@
+"""A GPU in Python: the kernels of this folder, run one thread after another, with everything checked that a GPU does not check.
+
+A kernel is a plain Python function once `cuda` means something. Here it means `Cuda`: its ``threadIdx`` is that of the thread
+whose turn it is. A thread runs until it comes to a barrier or to an exchange between the lanes of its warp; there it waits, and
+the next one runs; when all who must come have come, they go on. So a barrier that is missing shows: threads run in an order that
+is shuffled anew at each barrier. An index out of range is an error, and so is a negative one. Shared and fresh memory hold NaN.
+A lane that reads from one that isn't there, and a barrier that only some can reach, are errors.
+
+It is for tiny sizes (a microsecond or so for each line of each thread), for tests and for `tinyattn xray`.
+"""
+import itertools
+import math
+import random
+import sys
+import types
+
+import numpy as np
+
+WARP = 32
+"""Threads of a warp."""
+
+_stand_ins = {}  # id of a compiled intrinsic → (it, the function that does the same in Python)
+_translated = {}  # id of a compiled function → (it, its body with every name in it made Python)
+
+
+class SimulationError(RuntimeError):
+    """A kernel did what a GPU would not survive, or would not do the same twice."""
+
+
+def stand_in(intrinsic, function):
+    """Let `function` stand for a compiled `intrinsic` that kernels call."""
+    _stand_ins[id(intrinsic)] = intrinsic, function
+
+
+class Dim3:
+    """Three numbers: an index, or lengths."""
+    __slots__ = ("x", "y", "z")
+
+    def __init__(self, x=1, y=1, z=1):
+        self.x, self.y, self.z = x, y, z
+
+
+class Memory:
+    """An array as kernels see it: every index is checked."""
+    __slots__ = ("array",)
+
+    def __init__(self, array):
+        self.array = array
+
+    shape = property(lambda self: self.array.shape)
+    size = property(lambda self: self.array.size)
+    ndim = property(lambda self: self.array.ndim)
+    dtype = property(lambda self: self.array.dtype)
+
+    def __len__(self):
+        return len(self.array)
+
+    def _checked(self, index):
+        where = index if type(index) is tuple else (index,)
+        if len(where) != self.array.ndim:
+            raise SimulationError(f"{len(where)} indices for an array with {self.array.ndim} axes")
+        for i, n in zip(where, self.array.shape):
+            if not 0 <= i < n:
+                raise SimulationError(f"index {tuple(map(int, where))} is outside an array of shape {self.array.shape}")
+            if isinstance(i, (float, np.floating)):
+                raise SimulationError(f"a float ({i}) cannot be an index")
+        return index
+
+    def __getitem__(self, index):
+        return self.array[self._checked(index)]
+
+    def __setitem__(self, index, value):
+        self.array[self._checked(index)] = value
+
+
+def load_vector(x, i, lanes):
+    """x[i], …, x[i + lanes − 1], which must start at a multiple of `lanes`."""
+    if i % lanes or x.array.ctypes.data % min(16, lanes * x.array.itemsize):
+        raise SimulationError(f"a vector of {lanes} at index {i} is not aligned")
+    return tuple(x[i + k] for k in range(lanes))
+
+
+def store_vector(x, i, values):
+    """x[i + k] = values[k], from a multiple of their number."""
+    if i % len(values) or x.array.ctypes.data % min(16, len(values) * x.array.itemsize):
+        raise SimulationError(f"a vector of {len(values)} at index {i} is not aligned")
+    for k, value in enumerate(values):
+        x[i + k] = value
+
+
+# --- threads that take turns --------------------------------------------------------------------------------------------
+
+
+class Thread:
+    """One thread of the running block."""
+    __slots__ = ("index", "rank", "turn", "waiting", "done", "offered", "seen")
+
+    def __init__(self, index, rank):
+        self.index, self.rank = index, rank      # threadIdx; x + y·width + z·width·height
+        self.waiting, self.done, self.offered, self.seen = None, False, None, None
+
+
+try:
+    from greenlet import greenlet as _greenlet
+except ImportError:
+    _greenlet = None
+
+
+class _Turn:
+    """A function that can be left in the middle and gone on with: a greenlet where there is one, else a thread of the system."""
+
+    def __init__(self, function):
+        if _greenlet is not None:
+            self._main, self._body = _greenlet.getcurrent(), _greenlet(function)
+            self.resume, self.leave = self._body.switch, self._main.switch
+            return
+        import threading
+        self._mine, self._theirs, self._error = threading.Semaphore(0), threading.Semaphore(0), None
+
+        def body():
+            self._mine.acquire()
+            try:
+                function()
+            except BaseException as error:
+                self._error = error
+            self._theirs.release()
+
+        threading.Thread(target=body, daemon=True).start()
+
+    def resume(self):
+        self._mine.release()
+        self._theirs.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def leave(self):
+        self._theirs.release()
+        self._mine.acquire()
+
+
+class Block:
+    """The threads of one block, and what they share."""
+
+    def __init__(self, cuda, function, args, threads, order):
+        self.cuda, self.order = cuda, order
+        self.shared = {}
+        self.threads = threads
+        for t in threads:
+            t.turn = _Turn(lambda t=t: self._live(t, function, args))
+
+    def _live(self, thread, function, args):
+        function(*args)
+        thread.done = True
+
+    def run(self):
+        """Let everyone run to the end; barriers hold them meanwhile."""
+        ready = list(self.threads)
+        while ready:
+            self.order.shuffle(ready)
+            for t in ready:
+                self.cuda.thread = t
+                t.turn.resume()
+            ready = self._released()
+
+    def _released(self):
+        """The threads that may go on: warps, or else the block, of which all that live wait at the same place."""
+        alive = [t for t in self.threads if not t.done]
+        released = []
+        for _, warp in itertools.groupby(alive, lambda t: t.rank // WARP):
+            warp = list(warp)
+            if all(t.waiting is not None and t.waiting[0] == "warp" for t in warp):
+                places = {t.waiting for t in warp}
+                if len(places) > 1:
+                    raise SimulationError(f"lanes of one warp wait at different places: lines {sorted({p[1][1] for p in places})}")
+                self._exchange(warp)
+                released += warp
+        if not released and alive:
+            kinds = {t.waiting for t in alive}
+            if len(kinds) > 1:
+                raise SimulationError("threads of one block wait for each other at different places: "
+                                      + ", ".join(sorted(f"{k[0]} at line {k[1][1]}" for k in kinds)))
+            offered = [t.offered for t in alive]
+            for t in alive:
+                t.seen = offered
+            released = alive
+        for t in released:
+            t.waiting = None
+        return released
+
+    def _exchange(self, warp):
+        lanes = {t.rank % WARP: t.offered for t in warp}
+        for t in warp:
+            t.seen = lanes
+
+
+class _Shared:
+    """``cuda.shared.array``: one array for the block for each place in the code that asks for one, full of NaN."""
+    def __init__(self, cuda):
+        self.cuda = cuda
+
+    def array(self, shape, dtype):
+        shared, dtype = self.cuda.block.shared, _dtype(dtype)
+        if shape == 0:  # dynamic: all of it, whatever the dtype
+            if "dynamic" not in shared:
+                shared["dynamic"] = np.full(self.cuda.dynamic_bytes, 0xFF, np.uint8)
+            return self.cuda.memory(shared["dynamic"][:self.cuda.dynamic_bytes // dtype.itemsize * dtype.itemsize].view(dtype), "shared")
+        frame = sys._getframe(1)
+        place = frame.f_code, frame.f_lasti
+        if place not in shared:
+            shared[place] = self.cuda.memory(_fresh(shape, dtype), f"shared, line {frame.f_lineno}")
+        return shared[place]
+
+
+class _Local:
+    """``cuda.local.array``: the thread's own."""
+    def array(self, shape, dtype):
+        return Memory(_fresh(shape, _dtype(dtype)))
+
+
+class _Const:
+    """``cuda.const.array_like``: a table that is part of the program."""
+    def array_like(self, array):
+        return Memory(np.asarray(array))
+
+
+class _Atomic:
+    """Read, change and write that nobody comes between."""
+    def _with(change):
+        def atomic(self, array, index, value):
+            old = array[index]
+            array[index] = change(old, value)
+            return old
+        return atomic
+
+    add = _with(lambda old, value: old + value)
+    sub = _with(lambda old, value: old - value)
+    max = _with(max)
+    min = _with(min)
+    or_ = _with(lambda old, value: old | value)
+    and_ = _with(lambda old, value: old & value)
+    exch = _with(lambda old, value: value)
+    del _with
+
+    def cas(self, array, index, old, value):
+        found = array[index]
+        if found == old:
+            array[index] = value
+        return found
+
+
+def _dtype(kind):
+    from numba.np.numpy_support import as_dtype
+    try:
+        return np.dtype(kind)
+    except TypeError:
+        return np.dtype(as_dtype(kind))
+
+
+def _fresh(shape, dtype):
+    array = np.empty(shape, dtype)
+    array.view(np.uint8)[...] = 0xFF
+    return array
+
+
+class Cuda:
+    """What a kernel finds under the name `cuda` while it is simulated: the current thread's view of the machine."""
+    warpsize = WARP
+
+    def __init__(self, grid, block, dynamic_bytes=0, memory=lambda array, name: Memory(array)):
+        self.gridDim, self.blockDim = Dim3(*grid), Dim3(*block)
+        self.dynamic_bytes, self.memory = dynamic_bytes, memory
+        self.block = self.thread = self.blockIdx = None
+        self.shared, self.local, self.const, self.atomic = _Shared(self), _Local(), _Const(), _Atomic()
+
+    threadIdx = property(lambda self: self.thread.index)
+    laneid = property(lambda self: self.thread.rank % WARP)
+
+    def grid(self, axes):
+        """The thread's index in the whole grid."""
+        b, d, t = self.blockIdx, self.blockDim, self.thread.index
+        whole = b.x * d.x + t.x, b.y * d.y + t.y, b.z * d.z + t.z
+        return whole[0] if axes == 1 else whole[:axes]
+
+    def gridsize(self, axes):
+        """The number of threads in the whole grid."""
+        g, d = self.gridDim, self.blockDim
+        whole = g.x * d.x, g.y * d.y, g.z * d.z
+        return whole[0] if axes == 1 else whole[:axes]
+
+    def _wait(self, kind, offered=None):
+        frame = sys._getframe(2)
+        t = self.thread
+        t.waiting, t.offered = (kind, (frame.f_code, frame.f_lineno)), offered
+        t.turn.leave()
+        return t.seen
+
+    def syncthreads(self):
+        """Wait for the whole block."""
+        self._wait("block")
+
+    def syncthreads_or(self, value):
+        """Wait for the block; true if anybody came with something true."""
+        return int(any(self._wait("block", value)))
+
+    def syncthreads_and(self, value):
+        """Wait for the block; true if everybody came with something true."""
+        return int(all(self._wait("block", value)))
+
+    def syncthreads_count(self, value):
+        """Wait for the block; how many came with something true."""
+        return sum(map(bool, self._wait("block", value)))
+
+    def syncwarp(self, mask=0xFFFFFFFF):
+        """Wait for the warp."""
+        self._wait("warp")
+
+    def threadfence(self):
+        """Memory is in order here anyway."""
+
+    threadfence_block = threadfence_system = threadfence
+
+    def _from(self, lanes, source):
+        if source not in lanes:
+            raise SimulationError(f"lane {self.laneid} reads from lane {source}, which is not there")
+        return lanes[source]
+
+    def shfl_sync(self, mask, value, source):
+        """The value of lane `source`."""
+        return self._from(self._wait("warp", value), int(source) % WARP)
+
+    def shfl_xor_sync(self, mask, value, bits):
+        """The value of the lane whose number differs in `bits`."""
+        return self._from(self._wait("warp", value), self.laneid ^ int(bits))
+
+    def shfl_down_sync(self, mask, value, distance):
+        """The value of the lane `distance` above; one's own where there is none in the warp."""
+        lanes, source = self._wait("warp", value), self.laneid + int(distance)
+        return self._from(lanes, source if source < WARP else self.laneid)
+
+    def shfl_up_sync(self, mask, value, distance):
+        """The value of the lane `distance` below; one's own where there is none."""
+        lanes, source = self._wait("warp", value), self.laneid - int(distance)
+        return self._from(lanes, source if source >= 0 else self.laneid)
+
+    def any_sync(self, mask, value):
+        """True if any lane's value is."""
+        return any(self._wait("warp", value).values())
+
+    def all_sync(self, mask, value):
+        """True if all lanes' values are."""
+        return all(self._wait("warp", value).values())
+
+    def ballot_sync(self, mask, value):
+        """A bit for each lane."""
+        return sum(1 << lane for lane, v in self._wait("warp", value).items() if v)
+
+    def fma(self, a, b, c):
+        """a · b + c."""
+        return a * b + c
+
+    def popc(self, value):
+        """How many bits are set."""
+        return int(value).bit_count()
+
+    def selp(self, condition, a, b):
+        """a if `condition`, else b."""
+        return a if condition else b
+
+
+# --- a compiled function, made Python again -----------------------------------------------------------------------------
+
+_PASSES = {"syncthreads", "syncwarp", "syncthreads_or", "syncthreads_and", "syncthreads_count", "shfl_sync", "shfl_xor_sync",
+           "shfl_down_sync", "shfl_up_sync", "any_sync", "all_sync", "ballot_sync"}
+
+
+class _Now:
+    """The name `cuda` in translated functions: whichever machine runs now."""
+    machine = None
+
+    def __getattr__(self, name):
+        return getattr(_Now.machine, name)
+
+
+_now = _Now()
+
+
+def _python(value):
+    """`value` as a simulated kernel should find it: compiled functions as their Python bodies, `cuda` as the simulator's."""
+    if isinstance(value, types.ModuleType) and value.__name__ == "numba.cuda":
+        return _now
+    if id(value) in _stand_ins:
+        return _stand_ins[id(value)][1]
+    if hasattr(value, "py_func"):
+        return translated(value)
+    return value
+
+
+def translated(kernel):
+    """The Python function that does what the compiled `kernel` does, with the names in it as the simulator has them."""
+    if id(kernel) not in _translated:
+        f = kernel.py_func
+        names = dict(f.__globals__)
+        python = types.FunctionType(f.__code__, names, f.__name__, f.__defaults__,
+                                    tuple(types.CellType() for _ in f.__closure__ or ()))
+        _translated[id(kernel)] = kernel, python
+        for name in _names(f.__code__):
+            if name in names:
+                names[name] = _python(names[name])
+        for mine, theirs in zip(python.__closure__ or (), f.__closure__ or ()):
+            mine.cell_contents = _python(theirs.cell_contents)
+    return _translated[id(kernel)][1]
+
+
+def _names(code):
+    return set(code.co_names).union(*(_names(c) for c in code.co_consts if isinstance(c, types.CodeType)))
+
+
+def _waits(kernel, seen=()):
+    """True if `kernel`, or a function that it calls, has a barrier or an exchange: only then must threads take turns."""
+    f = kernel.py_func
+    if _names(f.__code__) & _PASSES:
+        return True
+    used = [f.__globals__[n] for n in _names(f.__code__) if n in f.__globals__] + [c.cell_contents for c in f.__closure__ or ()]
+    return any(hasattr(u, "py_func") and u not in seen and _waits(u, (*seen, kernel)) for u in used)
+
+
+def three(lengths):
+    """`lengths`, a number or a tuple, as a tuple of three."""
+    lengths = lengths if isinstance(lengths, tuple) else (lengths,)
+    return (*map(int, lengths), 1, 1)[:3]
+
+
+def run(kernel, grid, block, args, shared=0, seed=0, memory=None):
+    """Run `kernel` on NumPy arrays and numbers; arrays are written in place.
+
+    seed     of the order in which threads run; another one must give the same result
+    memory   memory(array, name) → what the kernel gets in the array's place (default: `Memory`, which checks indices)
+
+    Raises SimulationError, or what the kernel raises, with block and thread named.
+    """
+    grid, block = three(grid), three(block)
+    if math.prod(block) > 1024:
+        raise SimulationError(f"a block of {math.prod(block)} threads; a GPU has at most 1024")
+    memory = memory or (lambda array, name: Memory(array))
+    function, waits = translated(kernel), _waits(kernel)
+    parameters = kernel.py_func.__code__.co_varnames
+    args = [memory(a, parameters[i]) if isinstance(a, np.ndarray) else a for i, a in enumerate(args)]
+    order, outer = random.Random(seed), _Now.machine
+    cuda = _Now.machine = Cuda(grid, block, shared, memory)
+    try:
+        with np.errstate(all="ignore"):
+            for z, y, x in np.ndindex(grid[::-1]):
+                cuda.blockIdx = Dim3(x, y, z)
+                _run_block(cuda, function, args, block, order, waits)
+    except Exception as error:
+        t = cuda.thread.index if cuda.thread else Dim3()
+        error.add_note(f"in {kernel.py_func.__name__}, block ({cuda.blockIdx.x}, {cuda.blockIdx.y}, {cuda.blockIdx.z}), "
+                       f"thread ({t.x}, {t.y}, {t.z})")
+        raise
+    finally:
+        _Now.machine = outer
+
+
+def _run_block(cuda, function, args, block, order, waits):
+    threads = [Thread(Dim3(x, y, z), rank) for rank, (z, y, x) in enumerate(np.ndindex(block[::-1]))]
+    if waits:
+        cuda.block = Block(cuda, function, args, threads, order)
+        cuda.block.run()
+        return
+    cuda.block = Block(cuda, function, args, [], order)
+    for t in threads:
+        cuda.thread = t
+        function(*args)

@@ -1,0 +1,73 @@
+"""Every kernel compiled to PTX for three generations of GPUs, with no GPU: types, and what must not be in the code.
+
+What is compiled is what was launched: the calls of `test_simulated` are run on the simulator, which notes each kernel with the
+types of its arguments. Needs numba-cuda (``pip install 'tinyattn[cuda]'``).
+"""
+import re
+
+import cuda_calls
+import more_cuda_calls
+import pytest
+
+pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install 'tinyattn[cuda]'")
+
+from tinyattn.kernels import cuda  # noqa: E402
+from tinyattn.kernels.cuda import runtime  # noqa: E402
+
+CALLS = more_cuda_calls.by_kernel(cuda)
+
+CAPABILITIES = (7, 5), (8, 0), (9, 0)
+MAY_USE_FLOAT64 = set()
+"""Kernels, by name, that compute in float64 for float32 arrays, as the reference does."""
+
+
+def launches():
+    """(key, types) of everything that the simulated calls launched."""
+    runtime.launched = noted = set()
+    try:
+        for name in CALLS:
+            for call in CALLS[name]:
+                cuda_calls.replay(call, cuda, name)
+    finally:
+        runtime.launched = None
+    found = {}
+    for key, types, _ in noted:
+        found.setdefault(key, set()).add(types)
+    return found
+
+
+LAUNCHES = launches()
+
+
+def ptx(key, types, capability):
+    """The code of a kernel."""
+    code, _ = runtime.cuda.compile_ptx(runtime.kernel_of(key).py_func, runtime.signature(types), cc=capability)
+    return code
+
+
+def faults(key, types, code):
+    """What is wrong with `code`, in words."""
+    found = []
+    floats = {t for name in types for t in (name if isinstance(name, tuple) else (name,)) if t in ("float32", "float64")}
+    if "float64" not in floats and "float64" not in str(key[2]) and key[1] not in MAY_USE_FLOAT64 and re.search(r"\.f64", code):
+        found.append("float64 in a kernel of float32")
+    if re.search(r"\.local\b", code):
+        found.append("local memory: an array of the thread's own is indexed by what the compiler does not know")
+    names = runtime.kernel_of(key).py_func.__code__
+    if {"load4", "store4"} & {*names.co_names, *names.co_freevars} and not re.search(r"\.v4\.(f32|u32|b32)|\.v2\.(f64|u64|b64)", code):
+        found.append("no 16-byte access where one was meant")
+    return found
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_compiles_clean(capability):
+    problems = []
+    for key in sorted(LAUNCHES, key=str):
+        for types in sorted(LAUNCHES[key], key=str):
+            problems += [f"{key} {types}: {fault}" for fault in faults(key, types, ptx(key, types, capability))]
+    assert problems == []
+
+
+def test_every_kernel_was_launched():
+    launched = {key[:2] for key in LAUNCHES}
+    assert sorted(set(runtime.KERNELS) - launched) == []
