@@ -43,7 +43,9 @@ class Pool:
         self._lock = threading.Lock()
         self._home = collections.deque()  # returned, not yet sorted in: blocks die anywhere, even while the lock is held
         self._idle = collections.defaultdict(list)
-        self._private = None  # the blocks of a graph that is being captured, which it keeps
+        self._private = None  # the blocks handed out since a capture began, by id: the graph keeps them
+        self._reserved = {}  # those of captured graphs: they are written to whenever one is replayed
+        self._resting = {}  # (block, size) of those that no array holds
         self.used_bytes = self.idle_bytes = self.peak_bytes = 0
         self.asked_driver = self.handed_out = 0
 
@@ -86,9 +88,12 @@ class Pool:
     def _sort_in(self):
         while self._home:
             memory, size = self._home.popleft()
-            self._idle[size].append(memory)
-            self.idle_bytes += size
             self.used_bytes -= size
+            if self._private is not None and id(memory) in self._private or id(memory) not in self._reserved:
+                self._idle[size].append(memory)
+                self.idle_bytes += size
+            else:
+                self._resting[id(memory)] = memory, size
 
     def _give_back(self):
         self._sort_in()
@@ -110,14 +115,28 @@ class Pool:
             self._private = {}
 
     def end_capture(self):
-        """What keeps the captured blocks from everyone else: those idle leave the pool for as long as it is held."""
+        """The `Reservation` that keeps the captured blocks from everyone else for as long as it is held."""
         with self._lock:
             self._sort_in()
             kept, self._private = self._private, None
+            self._reserved.update(kept)
             for size, blocks in self._idle.items():
-                self.idle_bytes -= size * sum(id(m) in kept for m in blocks)
+                leaving = [m for m in blocks if id(m) in kept]
+                self._resting.update((id(m), (m, size)) for m in leaving)
+                self.idle_bytes -= size * len(leaving)
                 blocks[:] = [m for m in blocks if id(m) not in kept]
-            return list(kept.values())
+        return Reservation(self, kept)
+
+    def _release(self, kept):
+        """A graph has died: what it alone held is idle again."""
+        with self._lock:
+            self._sort_in()
+            for key in kept:
+                self._reserved.pop(key, None)
+                if key in self._resting:
+                    memory, size = self._resting.pop(key)
+                    self._idle[size].append(memory)
+                    self.idle_bytes += size
 
     def reset_peak(self):
         """Count the peak from now on."""
@@ -130,13 +149,25 @@ class Pool:
         with self._lock:
             self._sort_in()
             free, total = self.source.memory_info()
+            resting = sum(size for _, size in self._resting.values())
             lines = [f"held by living arrays  {readable(self.used_bytes):>10}   (peak {readable(self.peak_bytes)})",
                      f"idle, for the next     {readable(self.idle_bytes):>10}   in {sum(map(len, self._idle.values()))} blocks",
+                     *([f"kept for graphs        {readable(resting):>10}   in {len(self._resting)} blocks"] if resting else []),
                      f"free on the device     {readable(free):>10}   of {readable(total)}",
                      f"blocks handed out      {self.handed_out:>10,}   of which {self.asked_driver:,} came from the driver"]
             sizes = sorted((size, len(blocks)) for size, blocks in self._idle.items() if blocks)
             lines += [f"  idle  {count:>5} × {readable(size)}" for size, count in sizes]
         return "\n".join(lines)
+
+
+class Reservation:
+    """The blocks of a captured graph, which must not get into other hands as long as it may be replayed."""
+
+    def __init__(self, pool, kept):
+        self.pool, self.kept = pool, kept
+
+    def __del__(self):
+        self.pool._release(self.kept)
 
 
 def readable(nbytes):

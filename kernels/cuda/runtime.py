@@ -8,6 +8,7 @@ Three things can stand behind the same few functions:
 
 Kernels are written against the names `cuda` and `jit` of this module, and are called through `launch`.
 """
+import contextlib
 import functools
 import os
 import warnings
@@ -122,9 +123,6 @@ def check_available():
 
 # --- launching ----------------------------------------------------------------------------------------------------------
 
-stream = 0
-"""The stream of everything that follows: 0 is the default one; a graph that is being built takes its place."""
-
 _configured = {}
 
 
@@ -140,15 +138,18 @@ def launch(kernel, grid, block, *args, shared=0):
     given = [a.handle() if hasattr(a, "handle") else a for a in args]
     if launched is not None:
         launched.add((kernel.key, tuple(map(_type_name, given)), shared))
+    if capturing is not None:
+        capturing.note(kernel, grid, block, given, shared)
+        return
     if SIMULATED:
         simulator.run(kernel, grid, block, given, shared)
         return
-    key = kernel, grid, block, shared, stream
+    key = kernel, grid, block, shared
     ready = _configured.get(key)
     if ready is None:
         if len(_configured) > 10_000:
             _configured.clear()
-        ready = _configured[key] = _prepared(kernel, shared)[grid, block, stream, shared]
+        ready = _configured[key] = _prepared(kernel, shared)[grid, block, 0, shared]
     ready(*given)
 
 
@@ -182,6 +183,85 @@ def synchronize():
     """Wait until everything that was launched is done."""
     if not SIMULATED:
         cuda.synchronize()
+
+
+# --- graphs -------------------------------------------------------------------------------------------------------------
+
+capturing = None
+"""The `Graph` that notes launches instead of running them, or None."""
+
+
+class CaptureError(RuntimeError):
+    """What is being captured cannot be replayed as a graph."""
+
+
+def _not_while_capturing(what):
+    if capturing is not None:
+        raise CaptureError(f"a graph is being captured, and the code {what}: a replay could not do that")
+
+
+class Graph:
+    """Launches noted once and replayed as one: the GPU is given a whole training step for the cost of a launch or two.
+
+    >>> graph = Graph()
+    >>> with graph.capture():
+    ...     step()                 # runs nothing: what it launches is noted, with the addresses of its arrays
+    >>> graph.replay()             # runs it, on whatever those arrays hold by now
+
+    Arrays that are made meanwhile stay reserved as long as the graph lives (`memory.Pool.begin_capture`). What the code does
+    besides launching is not repeated. CaptureError if it copies from the host or looks at values. Every kernel should have run
+    before, so that none is compiled or loaded meanwhile. (CUDA C++ Programming Guide, "CUDA Graphs".)
+    """
+
+    def __init__(self):
+        self.launches, self._builder, self._graph, self._kept = [], None, None, []
+
+    @contextlib.contextmanager
+    def capture(self):
+        """Note what is launched inside, instead of running it."""
+        global capturing
+        from .memory import POOL
+        if capturing is not None:
+            raise CaptureError("a graph is being captured already")
+        if not SIMULATED:
+            from cuda.core import Device
+            self._builder = Device(cuda.current_context().device.id).create_graph_builder()
+            self._builder.begin_building()
+        POOL.begin_capture()
+        capturing = self
+        try:
+            yield self
+        except BaseException:
+            if self._builder is not None:
+                self._builder.end_building()
+            self._end(POOL)
+            self.launches.clear()
+            raise
+        self._end(POOL)
+        if self._builder is not None:
+            self._graph = self._builder.end_building().complete()
+
+    def _end(self, pool):
+        global capturing
+        capturing = None
+        self._kept = pool.end_capture()
+
+    def note(self, kernel, grid, block, args, shared):
+        """One launch."""
+        self.launches.append((kernel, grid, block, args, shared))  # the arrays' handles live as long as the graph
+        if not SIMULATED:
+            _prepared(kernel, shared)[grid, block, self._builder, shared](*args)
+
+    def replay(self):
+        """Run all of it, behind what was launched before."""
+        if not self.launches:
+            raise RuntimeError("replay: nothing was captured")
+        if SIMULATED:
+            for kernel, grid, block, args, shared in self.launches:
+                simulator.run(kernel, grid, block, args, shared)
+        else:
+            from numba.cuda.cudadrv.driver import _to_core_stream
+            self._graph.launch(_to_core_stream(0))
 
 
 # --- bytes --------------------------------------------------------------------------------------------------------------
@@ -250,15 +330,17 @@ class _Kept(np.ndarray):
 
 def upload(memory, offset, host):
     """Copy the C-contiguous NumPy array `host` to `offset` bytes into `memory`, behind what was launched before."""
+    _not_while_capturing("copies from the host")
     if SIMULATED:
         memory[offset:offset + host.nbytes] = host.reshape(-1).view(np.uint8)
         return
     from numba.cuda.cudadrv import driver
-    driver.host_to_device(memory.view(offset, offset + host.nbytes), host, host.nbytes, stream=stream)
+    driver.host_to_device(memory.view(offset, offset + host.nbytes), host, host.nbytes)
 
 
 def download(memory, offset, host):
     """Fill the C-contiguous NumPy array `host` from `offset` bytes into `memory`, when all that was launched is done."""
+    _not_while_capturing("looks at values on the GPU")
     if SIMULATED:
         host.reshape(-1).view(np.uint8)[...] = memory[offset:offset + host.nbytes]
         return
