@@ -45,6 +45,7 @@ class Pool:
         self._idle = collections.defaultdict(list)
         self._private = None  # the blocks handed out since a capture began, by id: the graph keeps them
         self._reserved = {}  # those of captured graphs: they are written to whenever one is replayed
+        self._let_go = collections.deque()  # what graphs that have died held
         self._resting = {}  # (block, size) of those that no array holds
         self.used_bytes = self.idle_bytes = self.peak_bytes = 0
         self.asked_driver = self.handed_out = 0
@@ -94,6 +95,13 @@ class Pool:
                 self.idle_bytes += size
             else:
                 self._resting[id(memory)] = memory, size
+        while self._let_go:
+            for key in self._let_go.popleft():
+                self._reserved.pop(key, None)
+                if key in self._resting:
+                    memory, size = self._resting.pop(key)
+                    self._idle[size].append(memory)
+                    self.idle_bytes += size
 
     def _give_back(self):
         self._sort_in()
@@ -127,17 +135,6 @@ class Pool:
                 blocks[:] = [m for m in blocks if id(m) not in kept]
         return Reservation(self, kept)
 
-    def _release(self, kept):
-        """A graph has died: what it alone held is idle again."""
-        with self._lock:
-            self._sort_in()
-            for key in kept:
-                self._reserved.pop(key, None)
-                if key in self._resting:
-                    memory, size = self._resting.pop(key)
-                    self._idle[size].append(memory)
-                    self.idle_bytes += size
-
     def reset_peak(self):
         """Count the peak from now on."""
         with self._lock:
@@ -167,7 +164,7 @@ class Reservation:
         self.pool, self.kept = pool, kept
 
     def __del__(self):
-        self.pool._release(self.kept)
+        self.pool._let_go.append(self.kept)
 
 
 def readable(nbytes):

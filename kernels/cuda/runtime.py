@@ -223,6 +223,8 @@ class Graph:
         from .memory import POOL
         if capturing is not None:
             raise CaptureError("a graph is being captured already")
+        if self.launches:
+            raise CaptureError("this graph was captured before; make another Graph()")
         if not SIMULATED:
             from cuda.core import Device
             self._builder = Device(cuda.current_context().device.id).create_graph_builder()
