@@ -367,6 +367,39 @@ class Cuda:
         return a if condition else b
 
 
+class _Math:
+    """The module `math` as a GPU has it: a result has its argument's dtype, and nothing is an error (exp(1000) is inf, √−1 NaN)."""
+    _names = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
+              "atanh": "arctanh", "pow": "power"}
+
+    def __getattr__(self, name):
+        exact = getattr(math, name)
+        if not callable(exact) or name in ("floor", "ceil", "trunc"):  # these give an integer
+            return exact
+        f = getattr(np, self._names.get(name, name), None)
+        if f is None:  # erf and its like
+            def f(*args):
+                return np.result_type(*(a if isinstance(a, np.floating) else np.float64 for a in args)).type(exact(*args))
+        setattr(self, name, f)
+        return f
+
+
+_math = _Math()
+
+
+def _largest(*values):
+    """max as a GPU has it: of two, NaN loses against every number; of more, Python's order of comparisons decides."""
+    return np.fmax(*values) if len(values) == 2 else max(*values)
+
+
+def _smallest(*values):
+    """min as a GPU has it."""
+    return np.fmin(*values) if len(values) == 2 else min(*values)
+
+
+_BUILT_IN = {"max": _largest, "min": _smallest}
+
+
 # --- a compiled function, made Python again -----------------------------------------------------------------------------
 
 _PASSES = {"syncthreads", "syncwarp", "syncthreads_or", "syncthreads_and", "syncthreads_count", "shfl_sync", "shfl_xor_sync",
@@ -388,6 +421,8 @@ def _python(value):
     """`value` as a simulated kernel should find it: compiled functions as their Python bodies, `cuda` as the simulator's."""
     if isinstance(value, types.ModuleType) and value.__name__ == "numba.cuda":
         return _now
+    if value is math:
+        return _math
     if id(value) in _stand_ins:
         return _stand_ins[id(value)][1]
     if hasattr(value, "py_func"):
@@ -399,7 +434,7 @@ def translated(kernel):
     """The Python function that does what the compiled `kernel` does, with the names in it as the simulator has them."""
     if id(kernel) not in _translated:
         f = kernel.py_func
-        names = dict(f.__globals__)
+        names = _BUILT_IN | f.__globals__
         python = types.FunctionType(f.__code__, names, f.__name__, f.__defaults__,
                                     tuple(types.CellType() for _ in f.__closure__ or ()))
         _translated[id(kernel)] = kernel, python
