@@ -23,7 +23,14 @@ if not hasattr(np, "row_stack"):  # numba-cuda 0.30 asks for it; NumPy 2.5 has i
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # numba's own cuda says that numba-cuda should be installed; `why_not` says it better
     import numba
+    from llvmlite import ir
     from numba import cuda
+    try:
+        from numba.cuda import types
+        from numba.cuda.extending import intrinsic
+    except ImportError:  # numba's own cuda
+        from numba.core import types
+        from numba.core.extending import intrinsic
 
 SIMULATED = os.environ.get("TINYATTN_CUDA", "") == "simulator"
 """True if this process runs its CUDA kernels on the simulator."""
@@ -177,6 +184,24 @@ def signature(names):
             return numba.types.UniTuple(numba.int64, name[1])
         return numba.from_dtype(np.dtype(name))
     return tuple(map(type_of, names))
+
+
+def ptx(kernel, names, capability):
+    """The code of `kernel` for arguments noted in `launched` and a compute capability (9, 0), compiled without a GPU."""
+    from numba.cuda import dispatcher
+    real = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: Compiled(capability)  # functions that kernels call are compiled for "the" GPU
+    try:
+        return cuda.compile_ptx(kernel.py_func, signature(names), cc=capability)[0]
+    finally:
+        dispatcher.get_current_device = real
+
+
+class Compiled:
+    """A GPU of which only the compute capability is known."""
+
+    def __init__(self, capability):
+        self.compute_capability = capability
 
 
 def synchronize():
@@ -358,16 +383,6 @@ def _vector_access(lanes):
 
     The compiler does not merge neighbouring loads of its own accord, since it cannot know that they are aligned.
     """
-    try:
-        from numba.cuda.extending import intrinsic
-    except ImportError:  # numba's own cuda
-        from numba.core.extending import intrinsic
-    from llvmlite import ir
-    try:
-        from numba.cuda import types
-    except ImportError:
-        from numba import types
-
     def _pointer(context, builder, array_type, array, i):
         data = context.make_array(array_type)(context, builder, array).data
         vector = ir.VectorType(data.type.pointee, lanes)
@@ -401,3 +416,28 @@ def _vector_access(lanes):
 
 load4, store4 = _vector_access(4)
 load2, store2 = _vector_access(2)
+
+
+@intrinsic
+def multiply_add(typingctx, sums, left, right):
+    """sums + the outer product of `left` and `right`: tuples of m · n, m and n numbers, row by row; m · n fused multiply-adds.
+
+    A tuple is a value, like a number: its parts are registers, whatever the compiler makes of the loops around. Parts of a
+    `cuda.local.array` are registers only if all those loops are unrolled.
+    """
+    m, n = len(left), len(right)
+
+    def build(context, builder, signature, args):
+        rows = [builder.extract_value(args[1], i) for i in range(m)]
+        columns = [builder.extract_value(args[2], j) for j in range(n)]
+        parts = [builder.fma(rows[i], columns[j], builder.extract_value(args[0], i * n + j)) for i in range(m) for j in range(n)]
+        return context.make_tuple(builder, signature.return_type, parts)
+    return sums(sums, left, right), build
+
+
+def _outer(sums, left, right):
+    products = [a * b for a in left for b in right]
+    return tuple([s + p for s, p in zip(sums, products)])
+
+
+simulator.stand_in(multiply_add, _outer)

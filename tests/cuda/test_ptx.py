@@ -41,8 +41,7 @@ LAUNCHES = launches()
 
 def ptx(key, types, capability):
     """The code of a kernel."""
-    code, _ = runtime.cuda.compile_ptx(runtime.kernel_of(key).py_func, runtime.signature(types), cc=capability)
-    return code
+    return runtime.ptx(runtime.kernel_of(key), types, capability)
 
 
 def faults(key, types, code):
