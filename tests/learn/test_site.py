@@ -18,8 +18,10 @@ import pytest
 
 from tinyattn.cli import main
 from tinyattn.learn.lessons import all_lessons
+from tinyattn.learn.lessons import folder as lesson_folder
 from tinyattn.learn.site import docstrings, sources
-from tinyattn.learn.site.build import MARK, SiteError, build, linked
+from tinyattn.learn.site.build import MARK, SiteError, build, by_night, linked
+from tinyattn.learn.site.dark import WORDS, dark, night
 
 needs_docs = pytest.mark.skipif(any(importlib.util.find_spec(m) is None for m in ("sphinx", "myst_parser", "furo", "latex2mathml")),
                                 reason="pip install -e '.[docs]'")
@@ -113,6 +115,7 @@ def test_search_knows_the_lessons_words(site):
 @needs_docs
 def test_formulas_are_mathml_and_code_links_to_its_source(pages):
     page = pages["lessons/01_scalar/README.html"]
+    assert re.search(r'class="together">.{0,900}?</math>[.,]</span>', page.text), "a full stop stays at its formula"
     assert page.text.count("<math ") > 20 and "$" not in re.sub(r"<(code|pre|script).*?</\1>", "", page.text, flags=re.S)
     assert any(link.startswith("../../source/tinyattn/sweep.py.html#L") for link in page.links)
     assert "../../interactive/tape.html" in page.links
@@ -183,6 +186,31 @@ def test_a_link_to_no_file_is_a_fault():
         linked("[a](no_such.py)", "tutorials/01_scalar")
 
 
+def light(colour):
+    """The relative luminance of WCAG 2.2."""
+    rgb = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    return sum(part * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for part, v in zip((0.2126, 0.7152, 0.0722), rgb))
+
+
+def test_words_of_pictures_can_be_read_on_dark_pages():
+    words = {found[0].partition("style=\"fill: ")[2][:7] for path in sorted(lesson_folder().glob("*/fig/*.svg"))
+             for found in WORDS.finditer(path.read_text(encoding="utf-8"))}
+    on_paper = [colour for colour in words if light(colour) < 0.5]      # the others lie on something dark already
+    assert len(on_paper) >= 5
+    poor = {colour: night(colour) for colour in on_paper if (light(night(colour)) + 0.05) / (light(night("#ffffff")) + 0.05) < 4.5}
+    assert not poor
+
+
+def test_a_dark_picture_leaves_images_alone():
+    word = '<g style="fill: #1d2330" transform="translate({} {}) scale(0.1 -0.1)"></g>'
+    image = '<image xlink:href="x" transform="scale(1 -1) translate(0 -100)" x="10" y="-20" width="50" height="100"/>'     # from (10, 20) to (60, 120)
+    made = dark('<svg a="b"><g id="axes_1"><path style="fill: #ffffff; stroke: #2f6fdb"/>' + image + word.format(30, 50) + word.format(30, 150)
+                + '</g><g id="axes_2">' + word.format(30, 50) + "</g></svg>")
+    assert re.findall("fill: (#[0-9a-f]+)", made) == [night("#ffffff"), "#1d2330", night("#1d2330"), night("#1d2330")]
+    assert image in made and f"stroke: {night('#2f6fdb')}" in made and f'<svg fill="{night("#000000")}" a="b">' in made
+    assert by_night("![It [is] so](fig/a.svg)\n") == "![It [is] so](fig/a.svg){.only-light}![It [is] so](fig/a-dark.svg){.only-dark}\n"
+
+
 @pytest.mark.parametrize("text, made", [
     ("y = x*w, a_b and |x|", r"y = x\*w, a\_b and \|x\|"),
     ("see ``x = 1`` and `max_pool2d`.", "see ``x = 1``\\ " + " and :py:obj:`max_pool2d`\\ ."),
@@ -221,6 +249,8 @@ def test_pages_fit_and_complain_of_nothing(site, chromium, scheme, width):
         shown = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth, getComputedStyle(document.body).backgroundColor]")
         assert shown[0] <= shown[1], f"{name} scrolls sideways: {shown[0]} of {shown[1]}"
         assert (sum(map(int, re.findall(r"\d+", shown[2])[:3])) < 200) == (scheme == "dark"), f"{name} in {scheme}: {shown[2]}"
+        pictures = page.evaluate("[...document.images].filter(i => i.offsetWidth).map(i => i.currentSrc)")
+        assert all(bool(re.search(r"-dark\d*\.svg$", source)) == (scheme == "dark") for source in pictures), pictures
         broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         assert not broken
     context.close()

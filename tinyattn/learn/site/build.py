@@ -9,10 +9,12 @@ import tempfile
 
 from .. import lessons, pages
 from . import gallery, interactive, reference, sources
+from .dark import dark
 
 HERE = pathlib.Path(__file__).resolve().parent
 MARK = ".made-by-tinyattn-docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PICTURE = re.compile(r"^(!\[.*\])\((fig/\S+)\.svg\)$", re.M)
 
 
 class SiteError(ValueError):
@@ -60,7 +62,10 @@ def write_sources(folder, run_lessons, say):
     for one in every:
         say(f"{one.name}{' runs' if run_lessons and one.key.isdigit() else ''}")
         for name, text in (pages.make(one, every) if run_lessons else pages.kept(one)).items():
-            text = interactive.announced(one.key, linked(text, f"tutorials/{one.name}")) if name.endswith(".md") else text
+            if name.endswith(".md"):
+                text = by_night(interactive.announced(one.key, linked(text, f"tutorials/{one.name}")))
+            elif name.endswith(".svg"):
+                _write(folder / "lessons" / one.name / f"{name.removesuffix('.svg')}-dark.svg", dark(text))
             _write(folder / "lessons" / one.name / name, text)
     text = (lessons.folder() / "README.md").read_text(encoding="utf-8")
     contents = "\n".join(f"{one.name}/README" for one in every)
@@ -84,6 +89,11 @@ def linked(text, place):
         return f"](site:{sources.page_of(path, line.partition('-')[0].removeprefix('L'))})"
     pieces = re.split(r"(^```.*?^```$)", text, flags=re.M | re.S)   # code may look like a link
     return "".join(re.sub(r"\A```(\w*)\n+", r"```\1\n", piece) if piece.startswith("```") else LINK.sub(change, piece) for piece in pieces)
+
+
+def by_night(text):
+    """A lesson's page with each of its pictures twice, the second for a dark page: furo shows the one that fits."""
+    return PICTURE.sub(r"\1(\2.svg){.only-light}\1(\2-dark.svg){.only-dark}", text)
 
 
 def _write(path, text):

@@ -6,7 +6,7 @@ html_title = "TinyAttn"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "tinyattn.learn.site.extension"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "attrs_inline"]
 myst_heading_anchors = 3
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "site": None}     # site: a path from the site's root, see `extension`
 html_math_renderer = "mathml"

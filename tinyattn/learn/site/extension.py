@@ -1,5 +1,6 @@
 """What our site needs of Sphinx beside the usual: formulas as MathML, links into the site's own files, docstrings as plain text."""
 import inspect
+import re
 
 from .docstrings import convert
 from .sources import page_of, repository_path
@@ -51,9 +52,27 @@ def _links(app, tree, page):
         if target.startswith("site:"):
             reference["refuri"] = "../" * depth + target[len("site:"):]
             reference["classes"] = ["own"]
+    _keep_marks(tree)
     for literal in list(tree.findall(nodes.literal)):
         path = repository_path(literal.astext())
         if path and not isinstance(literal.parent, nodes.reference):
             link = nodes.reference("", "", refuri="../" * depth + page_of(path), internal=True)
             literal.replace_self(link)
             link += literal
+
+
+def _keep_marks(tree):
+    """A formula in a line and the full stop or bracket at it stay on one line; browsers would break between them."""
+    from docutils import nodes
+    for formula in list(tree.findall(nodes.math)):
+        parent, at = formula.parent, formula.parent.index(formula)
+        before, after = (parent[i] if 0 <= i < len(parent) and isinstance(parent[i], nodes.Text) else nodes.Text("") for i in (at - 1, at + 1))
+        opening, closing = re.search(r"[(\[]?\Z", before)[0], re.match(r"[.,:;?!)\]]*", after)[0]
+        if not opening and not closing:
+            continue
+        together = nodes.inline("", "", nodes.Text(opening), formula.deepcopy(), nodes.Text(closing), classes=["together"])
+        parent[at] = together
+        if closing:
+            parent[at + 1] = nodes.Text(after[len(closing):])
+        if opening:
+            parent[at - 1] = nodes.Text(before[:-1])
