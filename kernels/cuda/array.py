@@ -130,6 +130,8 @@ def cat(arrays, axis, out=None):
 def from_host(a):
     """The DeviceArray that holds the NumPy array `a`; the copy is C-contiguous."""
     a = np.asarray(a)
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
     y = empty(a.shape, a.dtype)
     if a.size:
         runtime.upload(y.block.memory, y.offset, np.ascontiguousarray(a))

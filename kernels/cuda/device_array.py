@@ -61,7 +61,14 @@ class DeviceArray:
     def _refuse(self, *args, **options):
         raise TypeError("an array on the GPU is not NumPy's: copy it to the host first (tensor.cpu(), or kernels.cuda.to_host)")
 
-    __array__ = __bool__ = __float__ = __int__ = __iter__ = _refuse
+    __array__ = __bool__ = __float__ = __int__ = __iter__ = __radd__ = __reduce_ex__ = _refuse
+
+    def __copy__(self):
+        return self.view()
+
+    def __deepcopy__(self, memo):
+        from .array import copy
+        return copy(self)
 
     # --- as kernels take it -------------------------------------------------------------------------------------------
 
@@ -108,24 +115,31 @@ class DeviceArray:
 
     def transpose(self, *axes):
         """Its axes in another order (default: reversed)."""
-        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        if not axes:
+        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
+        if axes is None or not len(axes) and self.ndim:
             return self.T
-        axes = [a % self.ndim for a in axes]
-        if sorted(axes) != list(range(self.ndim)):
+        order = [self._axis(a, "transpose") for a in axes]
+        if sorted(order) != list(range(self.ndim)):
             raise ValueError(f"transpose: axes {tuple(axes)} are no order of {self.ndim} axes")
-        return self._as([self.shape[a] for a in axes], [self.strides[a] for a in axes])
+        return self._as([self.shape[a] for a in order], [self.strides[a] for a in order])
+
+    def _axis(self, a, what):
+        if not -self.ndim <= a < self.ndim:
+            raise ValueError(f"{what}: axis {a} is out of bounds for an array with {self.ndim} axes")
+        return a % self.ndim
 
     def swapaxes(self, a, b):
         """Axes `a` and `b` exchanged."""
+        a, b = self._axis(a, "swapaxes"), self._axis(b, "swapaxes")
         axes = list(range(self.ndim))
-        axes[a], axes[b] = axes[b], axes[a]
-        return self.transpose(*axes)
+        axes[a], axes[b] = b, a
+        return self.transpose(axes)
 
     def squeeze(self, axis=None):
         """Without the axes of length 1 named (default: all of them)."""
-        axes = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-        gone = {a % self.ndim for a in axes if axis is not None or self.shape[a] == 1}
+        axes = [a for a in range(self.ndim) if self.shape[a] == 1] if axis is None else (
+            (axis,) if isinstance(axis, (int, np.integer)) else axis)
+        gone = {self._axis(a, "squeeze") for a in axes}
         if any(self.shape[a] != 1 for a in gone):
             raise ValueError(f"squeeze: axes {sorted(gone)} of shape {self.shape} are not all of length 1")
         left = [a for a in range(self.ndim) if a not in gone]
@@ -147,7 +161,10 @@ class DeviceArray:
         named = sum(i is not None and i is not Ellipsis for i in index)
         if named > self.ndim:
             raise IndexError(f"{named} indices for an array with {self.ndim} axes")
-        if not any(i is Ellipsis for i in index):
+        dots = sum(i is Ellipsis for i in index)
+        if dots != 1:
+            if dots:
+                raise IndexError("an index can hold only one Ellipsis (...)")
             index = (*index, Ellipsis)
         shape, strides, offset, axis = [], [], self.offset, 0
         for i in index:
@@ -166,12 +183,21 @@ class DeviceArray:
                     offset += first * step if count else 0
                     shape.append(count), strides.append(step * stride)
                 else:
-                    i = operator.index(i)
+                    i = self._whole(i)
                     if not -n <= i < n:
                         raise IndexError(f"index {i} is out of bounds for axis {axis} with size {n}")
                     offset += i % n * step
                 axis += 1
         return self._as(shape, strides, offset)
+
+    def _whole(self, i):
+        try:
+            if not isinstance(i, (bool, np.bool_)):
+                return operator.index(i)
+        except TypeError:
+            pass
+        raise IndexError(f"an array on the GPU is viewed by integers, slices, None and an Ellipsis, not by {type(i).__name__}; "
+                         "to gather elements use a tensor's x[...], or kernels.cuda.gather")
 
     # --- to other libraries -------------------------------------------------------------------------------------------
 
@@ -186,6 +212,10 @@ def new(shape, dtype):
     """A C-contiguous DeviceArray whose values are whatever was in memory."""
     shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
     dtype = np.dtype(dtype)
+    if dtype.kind not in "biuf" or not dtype.isnative:
+        raise TypeError(f"an array on the GPU cannot be of {dtype!r}; expected this machine's numbers: float32, float64, int64, uint8, bool, …")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"shape {shape} has a negative length")
     strides, step = [], dtype.itemsize
     for n in reversed(shape):
         strides.append(step)

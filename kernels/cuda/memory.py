@@ -72,7 +72,9 @@ class Pool:
         try:
             return self.source.allocate(size)
         except MemoryError:
-            self._give_back()  # idle blocks of other sizes may make room
+            pass
+        if self._private is None:  # while a graph is captured, the driver cannot be waited for
+            self._give_back()      # idle blocks of other sizes may make room
         try:
             return self.source.allocate(size)
         except MemoryError:
@@ -106,15 +108,14 @@ class Pool:
     def _give_back(self):
         self._sort_in()
         self.source.synchronize()
-        kept = self._private or {}
-        for size, blocks in self._idle.items():
-            staying = [m for m in blocks if id(m) in kept]
-            self.idle_bytes -= size * (len(blocks) - len(staying))
-            blocks[:] = staying
+        self._idle.clear()
+        self.idle_bytes = 0
 
     def give_back(self):
-        """Return all idle memory to the driver."""
+        """Return all idle memory to the driver. RuntimeError while a graph is being captured: some of it will be that graph's."""
         with self._lock:
+            if self._private is not None:
+                raise RuntimeError("give_back: a graph is being captured, which keeps idle memory too; give back after the capture")
             self._give_back()
 
     def begin_capture(self):

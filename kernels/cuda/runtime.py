@@ -80,10 +80,12 @@ def specialised(factory):
 
     @functools.wraps(factory)
     def make(*arguments):
-        kernel = made.get(arguments)
+        same = arguments, *map(type, arguments)  # 1, 1.0 and True are equal, and make different code
+        kernel = made.get(same)
         if kernel is None:
-            kernel = made[arguments] = factory(*arguments)
-            KERNELS.pop(kernel.key[:2], None)  # the body is known by its factory
+            kernel = made[same] = factory(*arguments)
+            if KERNELS.get(kernel.key[:2]) is kernel:
+                del KERNELS[kernel.key[:2]]  # the body is known by its factory
             kernel.key = (*name, arguments)
         return kernel
 
