@@ -194,11 +194,15 @@ class Block:
 
 
 class _Shared:
-    """``cuda.shared.array``: one array for the block for each place in the code that asks for one, full of NaN."""
+    """``cuda.shared.array``: one array for the block for each place in the code that asks for one, full of NaN.
+
+    Unless it is asked for an ``alignment``, a GPU aligns it to its numbers only; here it then begins beside a multiple of 16 bytes, so
+    that a vector access which relies on luck is found out.
+    """
     def __init__(self, cuda):
         self.cuda = cuda
 
-    def array(self, shape, dtype):
+    def array(self, shape, dtype, alignment=None):
         shared, dtype = self.cuda.block.shared, _dtype(dtype)
         if shape == 0:  # dynamic: all of it, whatever the dtype
             if "dynamic" not in shared:
@@ -207,14 +211,14 @@ class _Shared:
         frame = sys._getframe(1)
         place = frame.f_code, frame.f_lasti
         if place not in shared:
-            shared[place] = self.cuda.memory(_fresh(shape, dtype), f"shared, line {frame.f_lineno}")
+            shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), f"shared, line {frame.f_lineno}")
         return shared[place]
 
 
 class _Local:
     """``cuda.local.array``: the thread's own."""
     def array(self, shape, dtype):
-        return Memory(_fresh(shape, _dtype(dtype)))
+        return Memory(_fresh(shape, _dtype(dtype), 16))
 
 
 class _Const:
@@ -256,10 +260,12 @@ def _dtype(kind):
         return np.dtype(as_dtype(kind))
 
 
-def _fresh(shape, dtype):
-    array = np.empty(shape, dtype)
-    array.view(np.uint8)[...] = 0xFF
-    return array
+def _fresh(shape, dtype, alignment):
+    """An array full of bytes 0xFF that begins at a multiple of `alignment`, but of no larger power of two up to 16 bytes."""
+    nbytes = math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize
+    memory = np.full(nbytes + 48, 0xFF, np.uint8)
+    start = -memory.ctypes.data % 16 + alignment % 16
+    return memory[start:start + nbytes].view(dtype).reshape(shape)
 
 
 class Cuda:
