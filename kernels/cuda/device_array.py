@@ -201,9 +201,20 @@ class DeviceArray:
 
     # --- to other libraries -------------------------------------------------------------------------------------------
 
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """For PyTorch, CuPy and others: the same memory, without a copy. See `dlpack.capsule`."""
+        from . import dlpack
+        return dlpack.capsule(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self):
+        from . import dlpack
+        return dlpack.device_of_all()
+
     @property
     def __cuda_array_interface__(self):
-        return {"shape": self.shape, "typestr": self.dtype.str, "version": 3, "stream": None,
+        if runtime.SIMULATED:
+            raise AttributeError("a simulated array lives in the host's memory, where no CUDA library may look for it")
+        return {"shape": self.shape, "typestr": self.dtype.str, "version": 3, "stream": 1,  # all our work is on the legacy default stream
                 "data": (runtime.address(self.block.memory) + self.offset if self.size else 0, False),
                 "strides": None if self.is_contiguous() else self.strides}
 

@@ -254,7 +254,7 @@ class Graph:
             raise CaptureError("this graph was captured before; make another Graph()")
         if not SIMULATED:
             from cuda.core import Device
-            self._builder = Device(cuda.current_context().device.id).create_graph_builder()
+            self._builder = Device(device_id()).create_graph_builder()
             self._builder.begin_building()
         POOL.begin_capture()
         capturing = self
@@ -314,6 +314,11 @@ def memory_info():
         return 1 << 34, 1 << 34
     info = cuda.current_context().get_memory_info()
     return int(info.free), int(info.total)
+
+
+def device_id():
+    """The number of the GPU that is used."""
+    return 0 if SIMULATED else cuda.current_context().device.id
 
 
 def address(memory):
