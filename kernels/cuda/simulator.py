@@ -72,20 +72,34 @@ class Memory:
     def __setitem__(self, index, value):
         self.array[self._checked(index)] = value
 
+    def changed(self, index, change):
+        """x[index] = change(x[index]), with nobody in between; the value before."""
+        old = self.array[self._checked(index)]
+        self.array[index] = change(old)
+        return old
+
+    def neighbours(self, i, lanes):
+        """x[i], …, x[i + lanes − 1] at once."""
+        return tuple(self[i + k] for k in range(lanes))
+
+    def set_neighbours(self, i, values):
+        """x[i + k] = values[k], at once."""
+        for k, value in enumerate(values):
+            self[i + k] = value
+
 
 def load_vector(x, i, lanes):
     """x[i], …, x[i + lanes − 1], which must start at a multiple of `lanes`."""
     if i % lanes or x.array.ctypes.data % min(16, lanes * x.array.itemsize):
         raise SimulationError(f"a vector of {lanes} at index {i} is not aligned")
-    return tuple(x[i + k] for k in range(lanes))
+    return x.neighbours(i, lanes)
 
 
 def store_vector(x, i, values):
     """x[i + k] = values[k], from a multiple of their number."""
     if i % len(values) or x.array.ctypes.data % min(16, len(values) * x.array.itemsize):
         raise SimulationError(f"a vector of {len(values)} at index {i} is not aligned")
-    for k, value in enumerate(values):
-        x[i + k] = value
+    x.set_neighbours(i, values)
 
 
 # --- threads that take turns --------------------------------------------------------------------------------------------
@@ -93,11 +107,12 @@ def store_vector(x, i, values):
 
 class Thread:
     """One thread of the running block."""
-    __slots__ = ("index", "rank", "turn", "waiting", "done", "offered", "seen")
+    __slots__ = ("index", "rank", "turn", "waiting", "done", "offered", "seen", "syncs")
 
     def __init__(self, index, rank):
         self.index, self.rank = index, rank      # threadIdx; x + y·width + z·width·height
         self.waiting, self.done, self.offered, self.seen = None, False, None, None
+        self.syncs = 0                           # how many syncwarp it has passed
 
 
 try:
@@ -143,6 +158,7 @@ class Block:
 
     def __init__(self, cuda, function, args, threads, order):
         self.cuda, self.order = cuda, order
+        self.phase = 0                           # how many barriers of the whole block are passed
         self.shared = {}
         self.threads = threads
         for t in threads:
@@ -183,6 +199,7 @@ class Block:
             for t in alive:
                 t.seen = offered
             released = alive
+            self.phase += 1
         for t in released:
             t.waiting = None
         return released
@@ -207,11 +224,11 @@ class _Shared:
         if shape == 0:  # dynamic: all of it, whatever the dtype
             if "dynamic" not in shared:
                 shared["dynamic"] = np.full(self.cuda.dynamic_bytes, 0xFF, np.uint8)
-            return self.cuda.memory(shared["dynamic"][:self.cuda.dynamic_bytes // dtype.itemsize * dtype.itemsize].view(dtype), "shared")
+            return self.cuda.memory(shared["dynamic"][:self.cuda.dynamic_bytes // dtype.itemsize * dtype.itemsize].view(dtype), "shared", True)
         frame = sys._getframe(1)
         place = frame.f_code, frame.f_lasti
         if place not in shared:
-            shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), f"shared, line {frame.f_lineno}")
+            shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), f"shared, line {frame.f_lineno}", True)
         return shared[place]
 
 
@@ -231,9 +248,7 @@ class _Atomic:
     """Read, change and write that nobody comes between."""
     def _with(change):
         def atomic(self, array, index, value):
-            old = array[index]
-            array[index] = change(old, value)
-            return old
+            return array.changed(index, lambda old: change(old, value))
         return atomic
 
     add = _with(lambda old, value: old + value)
@@ -246,10 +261,7 @@ class _Atomic:
     del _with
 
     def cas(self, array, index, old, value):
-        found = array[index]
-        if found == old:
-            array[index] = value
-        return found
+        return array.changed(index, lambda found: value if found == old else found)
 
 
 def _dtype(kind):
@@ -272,7 +284,7 @@ class Cuda:
     """What a kernel finds under the name `cuda` while it is simulated: the current thread's view of the machine."""
     warpsize = WARP
 
-    def __init__(self, grid, block, dynamic_bytes=0, memory=lambda array, name: Memory(array)):
+    def __init__(self, grid, block, dynamic_bytes=0, memory=lambda array, name, shared=False: Memory(array)):
         self.gridDim, self.blockDim = Dim3(*grid), Dim3(*block)
         self.dynamic_bytes, self.memory = dynamic_bytes, memory
         self.block = self.thread = self.blockIdx = None
@@ -319,6 +331,7 @@ class Cuda:
     def syncwarp(self, mask=0xFFFFFFFF):
         """Wait for the warp."""
         self._wait("warp")
+        self.thread.syncs += 1
 
     def threadfence(self):
         """Memory is in order here anyway."""
@@ -471,18 +484,25 @@ def three(lengths):
     return (*map(int, lengths), 1, 1)[:3]
 
 
+witness = None
+"""None, or whoever is told of every launch, and asked for the memory of every array: see `witness.Witness`."""
+
+
 def run(kernel, grid, block, args, shared=0, seed=0, memory=None):
     """Run `kernel` on NumPy arrays and numbers; arrays are written in place.
 
     seed     of the order in which threads run; another one must give the same result
-    memory   memory(array, name) → what the kernel gets in the array's place (default: `Memory`, which checks indices)
+    memory   memory(array, name, shared) → what the kernel gets in the array's place (default: what `witness` says, else `Memory`,
+             which checks indices); name: the parameter's, or where shared memory was asked for
 
     Raises SimulationError, or what the kernel raises, with block and thread named.
     """
     grid, block = three(grid), three(block)
     if math.prod(block) > 1024:
         raise SimulationError(f"a block of {math.prod(block)} threads; a GPU has at most 1024")
-    memory = memory or (lambda array, name: Memory(array))
+    if witness is not None:
+        witness.launched(kernel.py_func.__name__, grid, block)
+    memory = memory or (witness.memory if witness is not None else lambda array, name, shared=False: Memory(array))
     function, waits = translated(kernel), _waits(kernel)
     parameters = kernel.py_func.__code__.co_varnames
     args = [memory(a, parameters[i]) if isinstance(a, np.ndarray) else a for i, a in enumerate(args)]
