@@ -5,6 +5,7 @@ into its arguments. Playing it again on another rung is then a test of that rung
 no sample calls, or none that is small enough to simulate, are called by `MORE`.
 """
 import copy
+import ctypes
 import dataclasses
 import inspect
 
@@ -55,7 +56,7 @@ class _Recorder:
         def noted(*args, **options):
             if not self._wanted(name, args, options):
                 return kernel(*args, **options)
-            before = copy.deepcopy((args, options))
+            before = _copied((args, options), {})
             result = kernel(*args, **options)
             self._calls.append(Call(name, *before, copy.deepcopy(args), copy.deepcopy(result)))
             return result
@@ -73,6 +74,34 @@ class _Recorder:
             return False
         seen.add(key)
         return True
+
+
+def _copied(value, known):
+    """A copy of nested arguments; arrays keep their strides, and one that is given twice stays one."""
+    if isinstance(value, np.ndarray):
+        if id(value) not in known:
+            known[id(value)] = value.copy() if value.flags.c_contiguous else _on_copied_memory(value)
+        return known[id(value)]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(v, known) for v in value)
+    if isinstance(value, dict):
+        return {k: _copied(v, known) for k, v in value.items()}
+    return copy.deepcopy(value)
+
+
+def _on_copied_memory(array):
+    low, high = np.lib.array_utils.byte_bounds(array)
+    memory = np.array((ctypes.c_uint8 * (high - low)).from_address(low), np.uint8)
+    return np.ndarray(array.shape, array.dtype, memory, array.ctypes.data - low, array.strides)
+
+
+def uploaded(array, rung):
+    """`array` on the device, lying in its memory as it does on the host."""
+    if array.flags.c_contiguous:
+        return rung.from_host(array)
+    low, high = np.lib.array_utils.byte_bounds(array)
+    memory = rung.from_host(np.array((ctypes.c_uint8 * (high - low)).from_address(low), np.uint8))
+    return type(memory)(memory.block, array.ctypes.data - low, array.shape, array.strides, array.dtype)
 
 
 def arrays_in(value):
@@ -119,7 +148,14 @@ def moved(value, move):
 
 def replay(call, rung, name=None):
     """(result, arguments afterwards) of `call` on `rung`, as NumPy arrays; with the kernel `name` in place of the one called."""
-    args, options = moved(list(call.args), rung.from_host), {k: moved(v, rung.from_host) for k, v in call.options.items()}
+    known = {}
+
+    def move(array):
+        if id(array) not in known:
+            known[id(array)] = uploaded(array, rung)
+        return known[id(array)]
+
+    args, options = moved(list(call.args), move), {k: moved(v, move) for k, v in call.options.items()}
     result = getattr(rung, name or call.name)(*args, **options)
     return moved(result, rung.to_host), moved(args, rung.to_host)
 

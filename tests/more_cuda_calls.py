@@ -50,3 +50,76 @@ def array(k, dtype, random):
         k.cast(abs(x), to)
         k.cast(abs(x).astype(to), dtype)
     k.cat([x, x[:, :1], x[:, ::-1]], 1)
+    k.cat([abs(x) > 1, abs(x) > 9], -1)
+    k.arange(300)
+    for value in (x[:1], x[..., :1], 2.5, np.array(7, dtype)):
+        k.assign(x.copy(), value)
+    k.assign(np.zeros((4, 6, 5), dtype)[:, 1:4].transpose(1, 0, 2)[:, ::-1], x)
+    k.assign(abs(x) > 5, True)
+    for shape in ((3, 4, 5), (2, 3, 4, 5)):
+        k.broadcast_to(x, shape)
+        k.broadcast_to(x[:, :1], shape)
+    for offset in (-2, 0, 3, 5):
+        k.diagonal(x, offset)
+    k.may_share_memory(x, x.copy())
+
+
+@family
+def elementwise(k, dtype, random):
+    """Formulas at the numbers where they are hard; then every way that arrays can lie, with one formula."""
+    x = np.concatenate([random.normal(size=40) * 4, [0, -0.0, 1, -1, 2.5, -2.5, 3.5, 100, -100, np.inf, -np.inf, np.nan]]).astype(dtype)
+    y = random.permutation(x)
+    for name in ("neg abs sign exp log log1p sqrt rsqrt reciprocal square sin cos tanh sigmoid erf floor ceil round relu gelu silu softplus elu "
+                 "logical_not").split():
+        getattr(k, name)(x)
+    for name in "add sub mul div floor_divide pow maximum minimum add_relu eq ne lt le gt ge logical_and logical_or".split():
+        getattr(k, name)(x, y)
+        getattr(k, name)(x, 3)
+        getattr(k, name)(np.array(-1.5, dtype), y)
+    for name in "relu_backward sigmoid_backward tanh_backward gelu_backward silu_backward".split():
+        getattr(k, name)(random.normal(size=x.size).astype(dtype), x)
+    for exponent in (2, 0.5, -1, 0.3):
+        k.pow(x, exponent)
+    k.leaky_relu(x, 0.1), k.elu(x, 0.7)
+    for limits in ((None, 2), (-1, None), (-1, 2), (2, -1), (y, None), (None, y), (-1, y)):
+        k.clamp(x, *limits)
+    for a, b in ((x, y), (x, 2), (-1.5, y), (np.array(3, dtype), np.array(4, dtype))):
+        k.where(y > 0, a, b)
+    k.where(np.array(True), x, 2), k.where(np.array(False), x, y)
+    for array in (x, x[:40], x[:0]):
+        k.all_finite(array)
+    _layouts(k, dtype, random)
+    _integers(k, random)
+
+
+def _layouts(k, dtype, random):
+    def made(*shape):
+        return random.normal(size=shape).astype(dtype)
+    k.add(made(1200), made(1200)), k.add(made(1030), made(1030)), k.exp(made(1)), k.exp(made(1, 1)), k.exp(made())
+    wide, image = made(6, 2, 8), made(2, 3, 5, 8)
+    k.add(wide, made(8)), k.add(wide, made(6, 1, 1)), k.add(made(1, 2, 8), wide), k.add(made(8), wide), k.sub(wide, made(1))
+    k.mul(image, made(2, 1, 1, 8)), k.mul(image, made(2, 3, 5, 1)), k.mul(image, made(3, 1, 8)), k.mul(made(4, 1, 3), made(2, 1)), k.mul(wide, made())
+    k.gt(image, made(8)), k.where(image > 0, made(8), image), k.where(made(3, 5, 8) > 0, image, made(1)), k.where(made(5, 1) > 0, image, 2)
+    k.add(wide.T, made(6)), k.exp(wide[::-1]), k.exp(wide[:, :, ::2]), k.add(wide[1:], wide[:-1]), k.add(wide[:, :, 1:], made(7)), k.exp(wide[:, 1])
+    k.add(wide.reshape(-1)[1:], wide.reshape(-1)[:-1]), k.add(wide[..., :4], wide[..., 4:])
+    k.add(made(0, 3), made(3)), k.relu(made(2, 0))
+    out, strided = made(6, 2, 8), made(8, 2, 6)
+    k.add(wide, 1, out), k.add(out, wide, out), k.exp(wide, strided.T), k.exp(out, out), k.where(wide > 0, wide, 0, out), k.clamp(out, 0, None, out)
+    k.gt(wide, 0, np.empty(wide.shape, bool)), k.relu_backward(wide, out, wide)
+
+
+def _integers(k, random):
+    for dtype in (np.int64, np.int32, np.uint8):
+        a, b = random.integers(1, 9, (2, 9)).astype(dtype)
+        c = (a - 4).astype(dtype)
+        for name in "add sub mul div floor_divide pow maximum minimum add_relu eq ne lt le gt ge logical_and logical_or".split():
+            getattr(k, name)(c, b)
+            getattr(k, name)(c, 3)
+        for name in "neg abs sign square relu logical_not floor".split():
+            getattr(k, name)(c)
+        k.where(a > 3, a, b), k.where(a > 3, a, 0), k.clamp(a, 3, 5), k.clamp(a, None, 5), k.clamp(a, 3, None), k.floor_divide(a, a - a), k.all_finite(a)
+    k.exp(np.arange(5)), k.div(np.arange(5), 2)
+    p, q = np.array([[True, True, False, False, True], [True, False, True, False, True]])
+    for name in "add mul maximum minimum eq ne lt le gt ge logical_and logical_or".split():
+        getattr(k, name)(p, q)
+    k.logical_not(p), k.logical_and(p, True), k.where(p, q, p), k.where(p, q, False), k.where(p, 1.5, a[:5].astype(np.float32))

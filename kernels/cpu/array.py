@@ -1,7 +1,8 @@
 """Arrays: making, copying, joining them. NumPy's own, on memory that is reused (see `reuse`)."""
 import numpy as np
 
-from ..reference.array import __all__, fill, from_host, to_host
+from ..reference.array import (__all__, arange, assign, broadcast_to, diagonal, fill, from_host, may_share_memory,  # noqa: F401
+                               to_host)
 from .reuse import POOL, SMALLEST
 
 

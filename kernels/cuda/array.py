@@ -4,11 +4,9 @@ import numpy as np
 from ..reference.array import __all__
 from . import runtime
 from .device_array import DeviceArray, new
-from .runtime import cuda, jit, launch, specialised
-from .strides import broadcast, collapsed
-
-THREADS = 256
-"""Threads of a block where each thread has an element of its own."""
+from .loops import THREADS, run
+from .runtime import cuda, jit, launch
+from .strides import broadcast
 
 
 def blocks(count, threads=THREADS):
@@ -31,43 +29,18 @@ def full(shape, value, dtype):
     return fill(empty(shape, dtype), value)
 
 
-@specialised
-def _strided_copy(source, target, axes, back):
-    """to[i] = from[…] (or, `back`, to[…] = from[i]), where … are the strides of a view with `axes` axes."""
-    convert = np.dtype(target).type
-
-    @jit
-    def strided_copy(x, y, start, shape, strides):
-        i = cuda.grid(1)
-        there = i
-        place = start
-        count = 1
-        for a in range(axes):
-            axis = axes - 1 - a
-            place += there % shape[axis] * strides[axis]
-            there //= shape[axis]
-            count *= shape[axis]
-        if i < count:
-            if back:
-                y[place] = convert(x[i])
-            else:
-                y[i] = convert(x[place])
-    return strided_copy
+def arange(n):
+    """0, 1, … n − 1, int64"""
+    y = empty((n,), np.int64)
+    launch(_count, blocks(n), THREADS, y)
+    return y
 
 
-def _move(x, y, view, back):
-    """Copy and convert between a contiguous array and a `view` of any strides (x, or y if `back`)."""
-    if x.size == 0:
-        return
-    shape, strides = collapsed(view.shape, broadcast(view.shape, view))
-    whole, start = view.span()
-    kernel = _strided_copy(_name(x), _name(y), len(shape), back)
-    given = (x.flat, whole) if back else (whole, y.flat)
-    launch(kernel, blocks(x.size), THREADS, *given, start, shape, strides)
-
-
-def _name(x):
-    return x.dtype.name
+@jit
+def _count(y):
+    i = cuda.grid(1)
+    if i < y.size:
+        y[i] = i
 
 
 def copy(x, out=None):
@@ -83,31 +56,20 @@ def contiguous(x):
 def cast(x, dtype, out=None):
     """A C-contiguous copy of `x` converted to `dtype`, as ``astype`` converts: floats towards zero into integers."""
     out = empty(x.shape, dtype) if out is None else out
-    if out.flags.c_contiguous:
-        _move(x, out, x, back=False)
-    else:
-        _move(contiguous(x), out, out, back=True)
-    return out
-
-
-@specialised
-def _fill(dtype):
-    @jit
-    def fill(y, value):
-        i = cuda.grid(1)
-        if i < y.size:
-            y[i] = value
-    return fill
+    return run("nonzero" if out.dtype == np.bool_ != x.dtype else "copy", (x,), out, x.dtype)
 
 
 def fill(x, value):
     """Write `value` into every element of `x`, in place; returns `x`."""
-    value = x.dtype.type(value)
-    if x.flags.c_contiguous:
-        launch(_fill(_name(x)), blocks(x.size), THREADS, x.flat, value)
-    else:
-        cast(full(x.shape, value, x.dtype), x.dtype, x)
-    return x
+    return run("copy", (value,), x)
+
+
+def assign(target, value):
+    """Write `value`, an array that broadcasts or a number, over `target`, which may have any strides; returns `target`.
+
+    The two share no memory.
+    """
+    return run("copy", (value,), target)
 
 
 def cat(arrays, axis, out=None):
@@ -125,6 +87,27 @@ def cat(arrays, axis, out=None):
         copy(a, out[(slice(None),) * axis + (slice(start, start + a.shape[axis]),)])
         start += a.shape[axis]
     return out
+
+
+def broadcast_to(x, shape):
+    """A view of `x` for reading, its axes of length 1 (and new leading ones) read again and again to fill `shape`."""
+    if np.broadcast_shapes(x.shape, shape) != tuple(shape):
+        raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {tuple(shape)}")
+    return DeviceArray(x.block, x.offset, tuple(shape), tuple(step * x.itemsize for step in broadcast(shape, x)), x.dtype)
+
+
+def diagonal(x, offset):
+    """A view y[…, i] = x[…, i, i + offset] of the last two axes, which may be written to."""
+    square = x[..., max(-offset, 0):, max(offset, 0):]
+    n = min(square.shape[-2:])
+    return DeviceArray(x.block, square.offset, (*square.shape[:-2], n), (*square.strides[:-2], square.strides[-2] + square.strides[-1]),
+                       x.dtype)
+
+
+def may_share_memory(a, b):
+    """Whether a change of `a` might be seen in `b`, as a Python bool: whether the stretches of memory that they span overlap."""
+    (first, last), (begin, end) = a.bounds(), b.bounds()
+    return first < end and begin < last
 
 
 def from_host(a):

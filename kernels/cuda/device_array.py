@@ -13,11 +13,21 @@ from .memory import POOL
 
 
 class Flags:
-    """The one flag that is asked for."""
-    __slots__ = ("c_contiguous", "writeable")
+    """The flags that are asked for."""
+    __slots__ = ("_array",)
 
-    def __init__(self, c_contiguous):
-        self.c_contiguous, self.writeable = c_contiguous, True
+    def __init__(self, array):
+        self._array = array
+
+    @property
+    def c_contiguous(self):
+        """True if it lies in memory in the order of its axes without gaps."""
+        return self._array.is_contiguous()
+
+    @property
+    def writeable(self):
+        """True if every element has a place of its own, which an array broadcast to a shape has not."""
+        return all(step != 0 or n == 1 for n, step in zip(self._array.shape, self._array.strides)) or self._array.size == 0
 
 
 class DeviceArray:
@@ -28,13 +38,13 @@ class DeviceArray:
     shape     lengths of the axes
     strides   bytes between neighbours along each axis
     """
-    __slots__ = ("block", "offset", "shape", "strides", "dtype", "_contiguous", "_handle", "__weakref__")
+    __slots__ = ("block", "offset", "shape", "strides", "dtype", "_contiguous", "_handle", "_flat", "__weakref__")
     device = "cuda"
     __array_ufunc__ = None  # NumPy's functions and operators refuse it instead of trying
 
     def __init__(self, block, offset, shape, strides, dtype):
         self.block, self.offset, self.shape, self.strides, self.dtype = block, offset, shape, strides, dtype
-        self._contiguous = self._handle = None
+        self._contiguous = self._handle = self._flat = None
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -42,7 +52,7 @@ class DeviceArray:
     size = property(lambda self: math.prod(self.shape))
     itemsize = property(lambda self: self.dtype.itemsize)
     nbytes = property(lambda self: self.dtype.itemsize * math.prod(self.shape))
-    flags = property(lambda self: Flags(self.is_contiguous()))
+    flags = property(lambda self: Flags(self))
 
     def is_contiguous(self):
         """True if it lies in memory in the order of its axes without gaps."""
@@ -70,6 +80,10 @@ class DeviceArray:
         from .array import copy
         return copy(self)
 
+    def __reduce__(self):
+        from .array import from_host, to_host
+        return from_host, (to_host(self),)
+
     # --- as kernels take it -------------------------------------------------------------------------------------------
 
     def handle(self):
@@ -87,15 +101,30 @@ class DeviceArray:
             return self
         if not self.is_contiguous():
             raise ValueError(f"flat: an array of shape {self.shape} and strides {self.strides} is not contiguous")
-        return DeviceArray(self.block, self.offset, (self.size,), (self.itemsize,), self.dtype)
+        if self._flat is None:
+            self._flat = DeviceArray(self.block, self.offset, (self.size,), (self.itemsize,), self.dtype)
+        return self._flat
+
+    def _ends(self):
+        """The bytes in the block where its lowest element begins, and where its highest does."""
+        low = high = self.offset
+        for n, step in zip(self.shape, self.strides):
+            low, high = low + min(0, (n - 1) * step), high + max(0, (n - 1) * step)
+        return low, high
+
+    def bounds(self):
+        """The addresses where the memory that it reaches begins and ends (0 and 0 if it has no elements)."""
+        if 0 in self.shape:
+            return 0, 0
+        low, high = self._ends()
+        start = runtime.address(self.block.memory)
+        return start + low, start + high + self.itemsize
 
     def span(self):
         """(a 1-d array over all the memory that it reaches, the index there of its first element), for strides of any kind."""
         if 0 in self.shape:
             return self.flat, 0
-        low = high = self.offset
-        for n, step in zip(self.shape, self.strides):
-            low, high = low + min(0, (n - 1) * step), high + max(0, (n - 1) * step)
+        low, high = self._ends()
         count = (high - low) // self.itemsize + 1
         return DeviceArray(self.block, low, (count,), (self.itemsize,), self.dtype), (self.offset - low) // self.itemsize
 

@@ -448,3 +448,13 @@ def _outer(sums, left, right):
 
 
 simulator.stand_in(multiply_add, _outer)
+
+
+def rounding(name, real):
+    """The library's function "floor", "ceil" or "rint" (to the nearest, halves to even) from and to floats of type `real`.
+
+    Python's own `math` has functions of these names that give integers.
+    """
+    function = getattr(cuda.libdevice, name + ("f" if real is np.float32 else ""))
+    simulator.stand_in(function, getattr(np, name))
+    return function

@@ -5,7 +5,8 @@ changes this file alone.
 """
 import numpy as np
 
-__all__ = ["empty", "zeros", "full", "copy", "contiguous", "cast", "fill", "cat", "from_host", "to_host"]
+__all__ = ["empty", "zeros", "full", "arange", "copy", "contiguous", "cast", "fill", "assign", "cat", "broadcast_to", "diagonal",
+           "may_share_memory", "from_host", "to_host"]
 
 
 def empty(shape, dtype):
@@ -21,6 +22,11 @@ def zeros(shape, dtype):
 def full(shape, value, dtype):
     """A C-contiguous array of `shape`, every element `value`."""
     return fill(empty(shape, dtype), value)
+
+
+def arange(n):
+    """0, 1, … n − 1, int64"""
+    return np.arange(n, dtype=np.int64)
 
 
 def copy(x, out=None):
@@ -48,6 +54,15 @@ def fill(x, value):
     return x
 
 
+def assign(target, value):
+    """Write `value`, an array that broadcasts or a number, over `target`, which may have any strides; returns `target`.
+
+    The two share no memory.
+    """
+    target[...] = value
+    return target
+
+
 def cat(arrays, axis, out=None):
     """`arrays` joined along `axis`; their other axes, and their dtypes, must agree.
 
@@ -58,6 +73,23 @@ def cat(arrays, axis, out=None):
         shape[axis] = sum(a.shape[axis] for a in arrays)
         out = empty(tuple(shape), arrays[0].dtype)
     return np.concatenate(arrays, axis, out=out)
+
+
+def broadcast_to(x, shape):
+    """A view of `x` for reading, its axes of length 1 (and new leading ones) read again and again to fill `shape`."""
+    return np.broadcast_to(x, shape)
+
+
+def diagonal(x, offset):
+    """A view y[…, i] = x[…, i, i + offset] of the last two axes, which may be written to (that of ``numpy.diagonal`` may not)."""
+    square = x[..., max(-offset, 0):, max(offset, 0):]
+    n = min(square.shape[-2:])
+    return np.einsum("...ii->...i", square[..., :n, :n])
+
+
+def may_share_memory(a, b):
+    """Whether a change of `a` might be seen in `b`, as a Python bool: true of an array and its views."""
+    return np.may_share_memory(a, b)
 
 
 def from_host(a):
