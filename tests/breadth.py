@@ -171,13 +171,13 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--rung", default="cpu", choices=[*kernels.RUNGS, "both"])
+    parser.add_argument("--rung", default="cpu", choices=[*kernels.HOST_RUNGS, "both"])
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth sample")
     parser.add_argument("--details", action="store_true", help="say what differs")
     parser.add_argument("--json", metavar="FILE", help="write the sums to FILE")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    rungs = kernels.RUNGS if args.rung == "both" else (args.rung,)
+    rungs = kernels.HOST_RUNGS if args.rung == "both" else (args.rung,)
     known = {name for _, names in KINDS.values() for name in names}
     for name in args.names:
         if name not in known:

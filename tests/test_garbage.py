@@ -52,7 +52,7 @@ RIGHT = {
     "topk": [x(2, 3), 1], "scatter scatter_add": [x(2, 3), 0, i(2, 3), x(2, 3)], "masked_select": [x(2, 3), x(2, 3) > 0], "mm": [x(2, 3), x(3, 2)],
     "bmm": [TOKENS, x(2, 4, 3)], "mv": [x(2, 3), x(3)], "dot outer": [x(2), x(2)], "gather": [x(2, 3), 0, i(2, 3)], "index_select": [x(2, 3), 0, i(2)],
     "clamp": [x(2), 0.0], "where": [x(2) > 0, x(2), x(2)], "masked_fill": [x(2), x(2) > 0, 0.0], "grad": [x(2), x(2)], "tensor": [1.0],
-    "full_like": [x(2), 1.0], "linspace": [0, 1, 3], "randint": [3, 9, (2,)], "randperm": [3], "empty": [2, 3], "as_tensor": [1.0], "from_numpy": [np.ones(2)],
+    "full_like": [x(2), 1.0], "linspace": [0, 1, 3], "randint": [3, 9, (2,)], "randperm": [3], "empty": [2, 3], "as_tensor": [1.0], "from_numpy": [np.ones(2)], "from_dlpack": [np.ones(2)],
 }
 CALLS = {name: args for names, args in RIGHT.items() for name in names.split()}
 NOT_HERE = {"manual_seed", "get_rng_state", "set_rng_state", "set_num_threads", "get_num_threads", "is_grad_enabled", "is_tensor"}

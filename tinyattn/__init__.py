@@ -55,7 +55,7 @@ from .ops.shape import (broadcast_to, cat, chunk, clone, contiguous, expand, exp
 from .ops.sort import argsort, sort, topk  # noqa: E402
 from .ops.softmax import log_softmax, softmax  # noqa: E402
 from .random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
-from .tensor import Tensor, as_tensor, from_numpy, is_tensor, tensor  # noqa: E402
+from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, is_tensor, tensor  # noqa: E402
 from .threads import get_num_threads, set_num_threads  # noqa: E402
 
 __version__ = "0.1.0"

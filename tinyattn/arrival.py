@@ -58,10 +58,12 @@ def _alone(gradient):
         return False
     gradient._base = None  # the tensor that it is a view of: perhaps nobody else knows that one either
     data = gradient.data
+    if type(data) is not np.ndarray:
+        return False
     memory = data.base
     if len(_fewest) == 1:
         _fewest.extend((sys.getrefcount(data), sys.getrefcount(memory)))
-    if type(data) is not np.ndarray or sys.getrefcount(data) > _fewest[1]:
+    if sys.getrefcount(data) > _fewest[1]:
         return False
     if type(memory) is np.ndarray:
         if sys.getrefcount(memory) > _fewest[2] or memory.nbytes != data.nbytes:
@@ -72,11 +74,11 @@ def _alone(gradient):
 
 def _in_order(data, like, own):
     """`data` as a contiguous array, channels-last if `like` is: itself if it is our `own` and lies so, else a copy."""
-    last = like.ndim == 4 and not like.flags.c_contiguous and like.transpose(NHWC).flags.c_contiguous
-    ordered = data.transpose(NHWC) if last else data
+    last = like.ndim == 4 and not like.flags.c_contiguous and like.transpose(*NHWC).flags.c_contiguous
+    ordered = data.transpose(*NHWC) if last else data
     if not (own and ordered.flags.c_contiguous and ordered.flags.writeable):
-        ordered = kernels.rung().copy(ordered)
-    return ordered.transpose(NCHW) if last else ordered
+        ordered = kernels.of(data).copy(ordered)
+    return ordered.transpose(*NCHW) if last else ordered
 
 
 settle({0: (Tensor(np.zeros(2)), Tensor(np.zeros(2)[:]))}, True, False)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+from numpy import ndarray
 
 from . import kernels
 from .grad_mode import (calling_line, detect_anomaly, enable_grad, is_grad_enabled, mode, no_grad,  # noqa: F401
@@ -57,6 +58,12 @@ class Function:
     is_view = False
     """True for operations whose output may share memory with input 0 (``reshape``, ``transpose``, ``x[…]``)."""
 
+    takes_numbers = False
+    """True for operations whose kernels take a number beside an array: an input without axes that is on the CPU stays there."""
+
+    device = "cpu"
+    """Where the results of a call are."""
+
     @classmethod
     def apply(cls, *inputs, **attributes):
         """Run ``forward`` on the inputs (Tensors or None) and record the call if a gradient is wanted."""
@@ -67,6 +74,10 @@ class Function:
         except AttributeError:
             _refuse_inputs(ctx, inputs)
         ctx.kernels = kernels.rung()
+        for x in inputs:
+            if x is not None and type(x.data) is not ndarray:
+                inputs = _on_one_device(ctx, inputs)
+                break
         ctx.attributes = attributes
         ctx.hooks, ctx._saved, ctx._state = None, (), "not recorded"
         recording = any(ctx.needs)
@@ -81,7 +92,7 @@ class Function:
         except MemoryError as error:
             raise MemoryError(f"{ctx.name}: {_needed(error)}; use smaller inputs, or fewer at a time") from None
         arrays = result if isinstance(result, tuple) else (result,)
-        outputs = tuple([Tensor(a if type(a) is np.ndarray else _checked_result(ctx, a)) for a in arrays])
+        outputs = tuple([Tensor(a if type(a) is ndarray else _checked_result(ctx, a)) for a in arrays])
         if cls.is_view:
             outputs[0]._become_view_of(inputs[0])
         if mode.anomaly:
@@ -191,6 +202,24 @@ def _tell_apart(given, inputs):
             given[i] = array.view()
 
 
+def _on_one_device(ctx, inputs):
+    """The inputs, all on one device, which is noted with its kernels: numbers (tensors without axes) may come there from the CPU.
+
+    ValueError for a tensor with axes that is elsewhere.
+    """
+    found = [None if x is None else x.device for x in inputs]
+    home = next((device for device in found if device not in (None, "cpu")), "cpu")
+    for i, (x, device) in enumerate(zip(inputs, found)):
+        if device not in (None, home) and (x.ndim or device != "cpu"):
+            at = found.index(home)
+            raise ValueError(f"{ctx.name}: all tensors must be on one device, got input {i} of shape {x.shape} on {device!r} and input "
+                             f"{at} of shape {inputs[at].shape} on {home!r}; bring them together with x.to({home!r})")
+    ctx.device, ctx.kernels = home, kernels.on(home)
+    if ctx.takes_numbers:
+        return inputs
+    return [x.to(home) if device not in (None, home) else x for x, device in zip(inputs, found)]
+
+
 def _refuse_inputs(ctx, inputs):
     for i, x in enumerate(inputs):
         if x is not None and not isinstance(x, Tensor):
@@ -203,6 +232,8 @@ def _checked_result(ctx, result):
     """A scalar of NumPy as an array without axes; TypeError for what is no array."""
     if isinstance(result, (np.generic, np.ndarray)):
         return np.asarray(result)
+    if kernels.is_array(result):
+        return result
     raise TypeError(f"{ctx.name}: its forward returned {type(result).__name__}, expected an array or a tuple of arrays")
 
 
@@ -215,13 +246,13 @@ def _refuse_stale_views(inputs):
 
 
 def _finite(x):
-    return x is None or not x.is_floating_point() or kernels.rung().all_finite(x.contiguous_data())
+    return x is None or not x.is_floating_point() or kernels.of(x.data).all_finite(x.contiguous_data())
 
 
 def _has_nan(x):
     if x is None or not x.is_floating_point():
         return False
-    k, data = kernels.rung(), x.contiguous_data()
+    k, data = kernels.of(x.data), x.contiguous_data()
     return bool(k.to_host(k.ne(data, data)).any())
 
 
@@ -247,13 +278,15 @@ def _first_gradient(y, gradient, caller):
         if y.data.size != 1:
             raise RuntimeError(f"{caller}: only a scalar has an implicit gradient of 1, and this tensor has shape "
                                f"{y.shape}; reduce it first (y.sum() or y.mean()), or pass gradient=…")
-        return Tensor(kernels.rung().full(y.shape, 1, y.dtype))
+        return Tensor(kernels.of(y.data).full(y.shape, 1, y.dtype))
     if not isinstance(gradient, Tensor):
         raise TypeError(f"{caller}: gradient must be a Tensor, got {type(gradient).__name__}")
     if gradient.shape != y.shape:
         raise ValueError(f"{caller}: gradient has shape {gradient.shape}, expected that of the tensor, {y.shape}")
     if gradient.dtype != y.dtype:
         raise TypeError(f"{caller}: gradient is {gradient.dtype}, expected the tensor's {y.dtype}; convert with gradient.to(…)")
+    if gradient.device != y.device:
+        raise ValueError(f"{caller}: gradient is on {gradient.device!r}, expected the tensor's device; use gradient.to({y.device!r})")
     return gradient
 
 

@@ -56,7 +56,7 @@ def _add(total, gradient):
 
 def _incoming(node, slots):
     """What a node's ``backward`` is given: zeros where no gradient arrived, None for outputs that cannot have one."""
-    return [Tensor(kernels.rung().zeros(shape, dtype)) if g is None and dtype in FLOATS else g
+    return [Tensor(kernels.on(node.device).zeros(shape, dtype)) if g is None and dtype in FLOATS else g
             for g, (shape, dtype) in zip(slots, node.outputs)]
 
 
@@ -78,9 +78,24 @@ def _run(node, slots):
                                "each input (None where there is none)")
         if edge is not None and results[i] is not None:
             _check(node, i, edge, results[i])
+    if node.device != "cpu":
+        results = _brought_home(node, results)
     if mode.anomaly:
         node.check_backward(incoming, results)
     return results
+
+
+def _brought_home(node, results):
+    """The gradients of a node on a device, where the numbers that came there from the CPU get theirs on the CPU."""
+    found = list(results)
+    for i, (edge, gradient) in enumerate(zip(node.edges, results)):
+        if edge is None or gradient is None or gradient.device == edge[0].device:
+            continue
+        if gradient.ndim:
+            raise ValueError(f"{node.name}: its backward gave input {i} a gradient on {gradient.device!r}, expected the input's device, "
+                             f"{edge[0].device!r}")
+        found[i] = gradient.to(edge[0].device)
+    return tuple(found)
 
 
 def _check(node, number, edge, gradient):

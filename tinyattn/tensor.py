@@ -9,10 +9,14 @@ import numbers
 
 import numpy as np
 
+from . import kernels
 from .nearest import did_you_mean
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 """The dtypes that can carry a gradient."""
+
+DLPACK_CUDA = 2
+"""The number by which DLPack names a CUDA device."""
 
 _KINDS = "biuf"
 _NAMES = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool")
@@ -23,7 +27,8 @@ class Tensor:
 
     Make one with `tinyattn.tensor`, `zeros`, `randn`…; ``Tensor(array)`` itself wraps an array without a copy.
 
-    data            the array (``ndarray`` on the CPU). Writing through it is not seen by the in-place checks.
+    data            the array: an ``ndarray`` on the CPU, one of `kernels.cuda` on a GPU. Writing through it is not seen by the
+                    in-place checks.
     grad            None, or the Tensor that ``backward()`` added up here (leaves only)
     requires_grad   whether operations on it are recorded
     grad_fn         the recorded operation that made it; None for a leaf
@@ -68,8 +73,13 @@ class Tensor:
 
     @property
     def device(self):
-        """Where its memory is: ``"cpu"``."""
-        return "cpu"
+        """Where its memory is: ``"cpu"`` or ``"cuda"``."""
+        return self.data.device
+
+    @property
+    def is_cuda(self):
+        """True if its memory is on the GPU."""
+        return self.data.device == "cuda"
 
     @property
     def is_leaf(self):
@@ -128,25 +138,38 @@ class Tensor:
         data = self.data
         if data.flags.c_contiguous or data.ndim == 4 and data.transpose(0, 2, 3, 1).flags.c_contiguous:
             return data if data.flags.c_contiguous else data.transpose(0, 2, 3, 1)
-        return np.ascontiguousarray(data)
+        return kernels.of(data).copy(data)
+
+    def _on_host(self):
+        """Its array as NumPy's (for reading only): itself on the CPU, else a copy."""
+        data = self.data
+        return data if type(data) is np.ndarray else kernels.of(data).to_host(data)
+
+    def _without_gradient(self, caller, repair):
+        """Its array. RuntimeError if it requires a gradient."""
+        if self.requires_grad:
+            raise RuntimeError(f"{caller}: this tensor requires a gradient, which an array cannot carry; use {repair}")
+        return self.data
 
     def numpy(self):
-        """Its array. RuntimeError if it requires a gradient: call ``detach()`` first, as in PyTorch."""
-        if self.requires_grad:
-            raise RuntimeError("numpy(): this tensor requires a gradient, which an array cannot carry; "
-                               "use x.detach().numpy()")
-        return self.data
+        """Its array. RuntimeError if it requires a gradient (call ``detach()`` first), TypeError if it is on a GPU (``cpu()``)."""
+        return self._numpy("numpy()", self._without_gradient("numpy()", "x.detach().numpy()"))
+
+    def _numpy(self, caller, data):
+        if not isinstance(data, (np.ndarray, np.generic)):
+            raise TypeError(f"{caller}: this tensor is on {data.device!r}, and NumPy's arrays are not; copy it with x.cpu() first")
+        return data
 
     def item(self):
         """The one element, as a Python number. ValueError if there are more."""
         if self.data.size != 1:
             raise ValueError(f"item(): the tensor has {self.data.size} elements (shape {self.shape}), expected one; "
                              "use tolist() or reduce it first")
-        return self.data.reshape(()).item()
+        return self._on_host().reshape(()).item()
 
     def tolist(self):
         """Its elements as nested Python lists (a number for a 0-d tensor)."""
-        return self.data.tolist()
+        return self._on_host().tolist()
 
     def detach(self):
         """The same values without history; shares memory with this tensor."""
@@ -155,13 +178,20 @@ class Tensor:
         return other
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return np.array(self._numpy("NumPy", self.data), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options):
-        return self.numpy().__dlpack__(**options)
+        return self._without_gradient("__dlpack__", "x.detach()").__dlpack__(**options)
 
     def __dlpack_device__(self):
         return self.data.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self):
+        """What other libraries read a GPU's array by; AttributeError for a tensor on the CPU."""
+        if not self.is_cuda:
+            raise AttributeError("__cuda_array_interface__: this tensor is on the CPU; copy it with x.cuda() first")
+        return self._without_gradient("__cuda_array_interface__", "x.detach()").__cuda_array_interface__
 
     def __float__(self):
         return float(self.item())
@@ -181,8 +211,10 @@ class Tensor:
         return bool(self.item())
 
     def __repr__(self):
-        body = np.array2string(self.data, separator=", ", prefix="tensor(", precision=4, floatmode="maxprec")
+        body = np.array2string(self._on_host(), separator=", ", prefix="tensor(", precision=4, floatmode="maxprec")
         notes = "" if self.dtype in (FLOATS[0], np.dtype(np.int64), np.dtype(bool)) else f", dtype={self.dtype}"
+        if self.device != "cpu":
+            notes = f", device={self.device!r}" + notes
         if self.grad_fn is not None:
             notes += f", grad_fn=<{self.grad_fn.name}>"
         elif self.requires_grad:
@@ -250,7 +282,8 @@ class Tensor:
 
     def _become_view_of(self, base):
         """Share the version counter of `base` if the memory is shared."""
-        if self.data is base.data or np.may_share_memory(self.data, base.data):
+        shared = np.may_share_memory if type(self.data) is np.ndarray else kernels.of(self.data).may_share_memory
+        if self.data is base.data or shared(self.data, base.data):
             self._version = base._version
             self._base = base if base._base is None else base._base
             self._base_history = self._base._history
@@ -280,15 +313,15 @@ class HookHandle:
         self.remove()
 
 
-def tensor(data, dtype=None, device="cpu", requires_grad=False):
+def tensor(data, dtype=None, device=None, requires_grad=False):
     """A new Tensor holding a copy of `data`: numbers, nested lists, an array or a Tensor.
 
-    Python floats become float32, ints int64, bools bool; arrays keep their dtype and their memory order.
-    TypeError for anything that is not numbers, or a dtype that is not supported.
+    Python floats become float32, ints int64, bools bool; arrays keep their dtype and their memory order. It is on `device`, or,
+    if that is not said, where `data` is. TypeError for anything that is not numbers, or a dtype that is not supported.
     """
-    check_device(device, "tensor")
+    device = checked_device(device, "tensor", data.device if isinstance(data, Tensor) else "cpu")
     if isinstance(data, Tensor):
-        data = data.data
+        data = data._on_host()
     dtype = None if dtype is None else checked_dtype(dtype, "tensor")
     try:
         array = np.array(data, dtype=dtype, order="K")
@@ -301,15 +334,16 @@ def tensor(data, dtype=None, device="cpu", requires_grad=False):
                         "integers or booleans): pass dtype=np.float32 to convert")
     if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
         array = array.astype(np.float32)
-    return Tensor(array, requires_grad)
+    return Tensor(moved(array, device), requires_grad)
 
 
-def as_tensor(data, dtype=None, device="cpu"):
-    """`data` as a Tensor, without a copy where it is a Tensor or an array of that dtype already."""
-    check_device(device, "as_tensor")
-    if isinstance(data, Tensor) and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
+def as_tensor(data, dtype=None, device=None):
+    """`data` as a Tensor, without a copy where it is a Tensor or an array of that dtype, and on that device, already."""
+    here = data.device if isinstance(data, Tensor) else "cpu"
+    stays = checked_device(device, "as_tensor", here) == here
+    if isinstance(data, Tensor) and stays and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
         return data
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
+    if isinstance(data, np.ndarray) and stays and (dtype is None or data.dtype == checked_dtype(dtype, "as_tensor")):
         return from_numpy(data)
     return tensor(data, dtype, device)
 
@@ -320,6 +354,32 @@ def from_numpy(array):
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}; use ta.tensor(…)")
     checked_dtype(array.dtype, "from_numpy")
     return Tensor(array)
+
+
+def from_dlpack(source):
+    """A Tensor on the memory of an array of another library, without a copy: of NumPy, PyTorch, CuPy, JAX … (anything with DLPack).
+
+    TypeError for what has no ``__dlpack__``, or dtypes that tensors cannot have.
+    """
+    if not hasattr(source, "__dlpack__") or not hasattr(source, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(source).__name__}; use ta.tensor(…)")
+    on_gpu = source.__dlpack_device__()[0] == DLPACK_CUDA
+    if on_gpu:
+        checked_device("cuda", "from_dlpack")
+    array = kernels.rung("cuda").from_dlpack(source) if on_gpu else np.from_dlpack(source)
+    checked_dtype(array.dtype, "from_dlpack")
+    return Tensor(array)
+
+
+def moved(array, device):
+    """An array on `device`, in the memory order that it has: itself if it is there already, else a copy."""
+    if array.device == device:
+        return array
+    source, target = kernels.of(array), kernels.on(device)
+    last = array.ndim == 4 and not array.flags.c_contiguous and array.transpose(0, 2, 3, 1).flags.c_contiguous
+    ordered = source.contiguous(array.transpose(0, 2, 3, 1) if last else array)
+    made = target.from_host(source.to_host(ordered))
+    return made.transpose(0, 3, 1, 2) if last else made
 
 
 def is_tensor(value):
@@ -341,10 +401,21 @@ def checked_dtype(dtype, caller):
     return dtype
 
 
-def check_device(device, caller):
-    """ValueError unless `device` is one that exists here."""
-    if not isinstance(device, str) or device != "cpu":
-        raise ValueError(f"{caller}: unknown device {device!r}; this version computes on \"cpu\"")
+def checked_device(device, caller, default="cpu"):
+    """The name of a device: "cpu" or "cuda"; None stands for `default`.
+
+    ValueError for any other, RuntimeError where there is no GPU, or none that can be used.
+    """
+    if device is None or isinstance(device, str) and device == "cpu":
+        return device or default
+    if not isinstance(device, str) or device not in ("cuda", "cuda:0"):
+        raise ValueError(f"{caller}: unknown device {device!r}; there are \"cpu\" and, with a GPU, \"cuda\" (also as \"cuda:0\", the one "
+                         "GPU that is used)")
+    try:
+        kernels.rung("cuda").check_available()
+    except (ImportError, RuntimeError) as error:
+        raise RuntimeError(f"{caller}: device {device!r} cannot be used: {error}") from None
+    return "cuda"
 
 
 def is_number(value):

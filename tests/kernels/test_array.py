@@ -13,7 +13,7 @@ from tinyattn.kernels.cpu import reuse
 BIG = (300, 400)  # of float32: above the size from which the CPU rung reuses memory
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

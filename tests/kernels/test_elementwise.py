@@ -12,7 +12,7 @@ erf = np.vectorize(math.erf, otypes=[float])
 inf, nan = math.inf, math.nan
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

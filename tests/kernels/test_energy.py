@@ -10,7 +10,7 @@ from tinyattn import kernels
 SHAPES = [(1, 1, 1), (2, 1, 7), (2, 35, 5), (3, 49, 16), (1, 784, 3), (2, 60, 130), (2, 9000, 2)]
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

@@ -11,7 +11,7 @@ nan = np.nan
 SHAPES = [(1, 1, 1), (2, 7, 5), (3, 49, 16), (1, 784, 16), (2, 200, 33), (2, 130, 64), (2, 3, 300)]
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 
@@ -130,7 +130,7 @@ def test_rungs_agree(N, P, C):
     x, dy = numbers(N, P, C, dtype=np.float32), numbers(N, P, C, dtype=np.float32, seed=1)
     channel, pixel = numbers(N, C, dtype=np.float32, seed=2), numbers(N, P, dtype=np.float32, seed=3)
     dmaps, results = numbers(N, P, 2, dtype=np.float32, seed=4), []
-    for name in kernels.RUNGS:
+    for name in kernels.HOST_RUNGS:
         k = kernels.rung(name)
         _, _, argmax = k.pool_pixels_forward(x)
         results.append([k.pool_pixels_backward(channel, channel, argmax, P),

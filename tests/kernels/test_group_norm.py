@@ -9,7 +9,7 @@ L = np.longdouble
 SHAPES = [((1, 1, 4), 2), ((3, 7, 3), 1), ((2, 143, 3), 3), ((5, 90, 17), 1), ((40, 64, 16), 4), ((2, 3000, 24), 8), ((3, 2, 600), 5)]
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

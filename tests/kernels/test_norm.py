@@ -9,7 +9,7 @@ L = np.longdouble
 SHAPES = [(1, 4), (2, 1), (317, 3), (1000, 16), (700, 131), (37, 300), (40000, 3)]  # one tile, a part of one, many blocks
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

@@ -7,7 +7,7 @@ import pytest
 from tinyattn import kernels, threads
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 
@@ -71,7 +71,7 @@ def test_lerp(k):
 def test_rungs_agree_on_sizes_in_one_task_and_in_many(dtype):
     for n in (1, 1000, 50_001):
         results = []
-        for name in kernels.RUNGS:
+        for name in kernels.HOST_RUNGS:
             rung, draw = kernels.rung(name), np.random.default_rng(0)
             p, m, v = draw.normal(size=n).astype(dtype), np.zeros(n, dtype), np.zeros(n, dtype)
             for t in range(1, 6):

@@ -10,7 +10,7 @@ from tinyattn import kernels
 inf, nan = np.inf, np.nan
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

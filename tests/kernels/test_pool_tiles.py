@@ -10,7 +10,7 @@ SHAPES = [((3, 5, 7, 19), (2, 2)), ((2, 4, 4, 16), (2, 2)), ((40, 28, 28, 33), (
           ((1, 2, 2, 1), (2, 2))]  # edges, whole vectors, many tasks, tall windows, places up to 255, one window
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

@@ -13,7 +13,7 @@ from tinyattn.kernels.reference import random as specification
 SEED, OFFSET = np.array([0x0123456789ABCDEF], np.uint64), np.array([2**32 - 3], np.uint64)
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

@@ -17,7 +17,7 @@ PLAIN = types.SimpleNamespace(**{f"{name}_{way}": getattr(kernels.rung("cpu"), f
                                  for name in NAMES for way in ("forward", "backward")})
 
 
-@pytest.fixture(params=[*kernels.RUNGS, "plain"])
+@pytest.fixture(params=[*kernels.HOST_RUNGS, "plain"])
 def k(request):
     """A rung, or the compiled one's plain twins."""
     return PLAIN if request.param == "plain" else kernels.rung(request.param)
@@ -128,7 +128,7 @@ def test_rungs_agree(name, T, N, I, H, ragged, dtype, tolerance):
     states, weights, x = made(name, T, N, I, H, dtype, P, bias=H != 17)
     options = {"lengths": np.random.default_rng(2).integers(1, T + 1, N) if ragged else None, "reverse": reverse}
     all_results, gradients = [], []
-    for rung in kernels.RUNGS:
+    for rung in kernels.HOST_RUNGS:
         k = kernels.rung(rung)
         results = forward(k, name, states, weights, x, **options)
         if ragged:                                                                # what gates hold beyond the end is nobody's

@@ -10,7 +10,7 @@ inf, nan = np.inf, np.nan
 SHAPES = [(1, 1), (5, 1), (37, 10), (3, 16), (9, 33), (300, 257), (2, 20000)]
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

@@ -7,7 +7,7 @@ from tinyattn import kernels
 from tinyattn.kernels.cpu.sort import FEW, RUN
 
 
-@pytest.fixture(params=kernels.RUNGS)
+@pytest.fixture(params=kernels.HOST_RUNGS)
 def k(request):
     return kernels.rung(request.param)
 

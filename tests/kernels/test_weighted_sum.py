@@ -17,7 +17,7 @@ def inputs(shape, count, dtype):
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (np.float64, 1e-14)])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_values_and_gradients(rung, shape, count, dtype, tolerance):
     k = kernels.rung(rung)
     dy, *xs, w = inputs(shape, count, dtype)

@@ -102,7 +102,7 @@ def test_batch_norm_counts_and_averages():
     assert np.array_equal(norm.running_mean.data, before) and norm.num_batches_tracked.item() == 3
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("other", [(2, 3, 4, 5), (3, 1, 5), ()])
 def test_sum_and_relu_in_one_pass(rung, other):
     """Values, gradients and gradients of gradients are those of the two operations, also channels-last and where b is stretched."""

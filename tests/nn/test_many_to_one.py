@@ -35,7 +35,7 @@ def varied(layer, seed=0):
     return layer
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("name", MAKERS)
 def test_maps_are_recorded_and_change_nothing(name, rung):
     make, inputs, kind, shape = MAKERS[name]

@@ -23,7 +23,7 @@ MASKS = {  # T = 3 queries, S = 4 keys; the second query, or the second sequence
 }
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("need_weights", [True, False])
 @pytest.mark.parametrize("name", MASKS)
 def test_what_sees_nothing_gets_nothing(name, need_weights, rung):
@@ -47,7 +47,7 @@ def test_what_sees_nothing_gets_nothing(name, need_weights, rung):
             np.testing.assert_allclose(g.data, h.data, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_all_hidden_from_self_attention(rung):
     layer, x = nn.MultiheadAttention(8, 2, batch_first=True), normal(2, 3, 8)
     with kernels.use(rung):
@@ -96,7 +96,7 @@ def test_padding_changes_nothing():
     assert np.isfinite(y.data).all() and all(np.isfinite(p.grad.data).all() for p in decoder.parameters())
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_maps_are_recorded_and_change_nothing(rung):
     ta.manual_seed(0)
     decoder, additive = attention.QueryDecoder(8, 3, 2, 2).eval(), attention.AdditiveAttention(8, 6)

@@ -34,7 +34,7 @@ def inputs(shape):
     return [rng.normal(size=(n, t, q)), rng.normal(size=(n, s, k))]
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values_and_gradients(shape, dtype, rung):
@@ -44,7 +44,7 @@ def test_values_and_gradients(shape, dtype, rung):
         compare(layer, twin, [*inputs(shape), rng.normal(size=(shape[0], shape[2], 3))], dtype)       # values of their own
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_hidden_keys(dtype, rung):
     """Also where all are hidden: then the context is 0, nothing is NaN, and no gradient flows."""

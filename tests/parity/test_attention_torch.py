@@ -32,7 +32,7 @@ def normal(*shape):
     return rng.normal(size=shape)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("kind", ["bool", "float"])
 def test_masks_of_every_shape(kind, rung):
     B, H, T, S = 2, 3, 4, 5
@@ -44,7 +44,7 @@ def test_masks_of_every_shape(kind, rung):
                      lambda t, f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, m))
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_nobody_to_see(rung):
     """A query whose keys are all hidden gets 0, and gives no gradient; no tokens at all give nothing, or zeros."""
     with kernels.use(rung):
@@ -61,7 +61,7 @@ def test_nobody_to_see(rung):
         both([normal(0, 2, 3), normal(0, 4, 3), normal(0, 4, 3)], lambda t, f, q, k, v: f.scaled_dot_product_attention(q, k, v))
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("T, S", [(3, 3), (2, 5), (5, 2), (1, 4)])
 def test_causal(T, S, rung):
     with kernels.use(rung):
@@ -123,7 +123,7 @@ def test_einsum(equation):
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
 def test_products_of_integers(dtype):
     a, b = (rng.integers(0, np.iinfo(dtype).max, shape).astype(dtype) for shape in ((3, 4), (4, 2)))
-    for rung in kernels.RUNGS:
+    for rung in kernels.HOST_RUNGS:
         with kernels.use(rung):
             for call in (lambda t, a, b: a @ b, lambda t, a, b: t.mm(a, b), lambda t, a, b: a[0] @ b, lambda t, a, b: a @ b[:, 0],
                          lambda t, a, b: t.dot(a[0], b[:, 0]), lambda t, a, b: t.stack([a, a]) @ b, lambda t, a, b: t.outer(a[0], b[0])):

@@ -26,7 +26,7 @@ def close(ours, theirs, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_convolution(rung, case, dtype):
     N, H, W, C, K, R, S, *attributes = case
     k, rng = kernels.rung(rung), np.random.default_rng(0)
@@ -44,7 +44,7 @@ def test_convolution(rung, case, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_matrix_product(rung, dtype):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((3, 37, 65)).astype(dtype), rng.standard_normal((3, 90, 65)).astype(dtype)

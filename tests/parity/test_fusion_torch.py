@@ -13,7 +13,7 @@ rng = np.random.default_rng(0)
 SHAPES = [(2, 5, 7, 4), (3, 8, 1, 3), (2, 16, 13, 10)]
 
 
-@pytest.fixture(params=kernels.RUNGS, autouse=True)
+@pytest.fixture(params=kernels.HOST_RUNGS, autouse=True)
 def rung(request):
     with kernels.use(request.param):
         yield

@@ -83,7 +83,7 @@ def test_gates(name, shape, training, dtype, tolerance):
     compare(ours, theirs, np.random.default_rng(5).normal(size=shape), dtype, training, tolerance)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("name", MORE)
 def test_gates_made_otherwise(name, rung):
     ours, theirs, shape = MORE[name]

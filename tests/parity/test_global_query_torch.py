@@ -13,7 +13,7 @@ TF = torch.nn.functional
 rng = np.random.default_rng(0)
 
 
-@pytest.fixture(params=kernels.RUNGS, autouse=True)
+@pytest.fixture(params=kernels.HOST_RUNGS, autouse=True)
 def rung(request):
     with kernels.use(request.param):
         yield

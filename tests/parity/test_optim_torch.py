@@ -93,7 +93,7 @@ def _step(library, ps, optimizer, target):
 
 # --- optimizers -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("case", OPTIMIZERS)
 def test_50_steps_down_a_slope_of_their_own(case, rung):
     name, options = OPTIMIZERS[case]
@@ -106,7 +106,7 @@ def test_50_steps_down_a_slope_of_their_own(case, rung):
                 np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, atol=1e-10, err_msg=f"step {step}")
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_options_in_all_combinations(name, rung):
     """Several shapes, a step of the rate at every fifth step, and steps at which a parameter has no gradient."""
@@ -118,7 +118,7 @@ def test_options_in_all_combinations(name, rung):
             T.descend(ours, theirs, one, other, 50, 1e-12, plans=plans)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("name", T.OPTIMIZERS)
 def test_the_samples_of_pytorchs_developers(name, rung):
     with kernels.use(rung):
@@ -173,7 +173,7 @@ def test_muon_differs_from_pytorchs_by_its_bfloat16_alone():
         assert 1e-6 < error < 0.03
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("options", [dict(lr=0.01), dict(lr=0.01, betas=(0.5, 0.8), weight_decay=0.3), dict(lr=0.01, maximize=True, weight_decay=0.1)])
 def test_lion_is_the_papers(options, rung):
     """Algorithm 2 of arXiv:2302.06675, written with torch's tensors."""
@@ -324,7 +324,7 @@ def _with_gradients(dtype=np.float64, scale=1.0):
     return ours, theirs  # the last has no gradient
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-13), (np.float32, 2e-5)])
 @pytest.mark.parametrize("order", [2.0, 1, 3, 0.5, float("inf"), "inf", 0, float("-inf")])
 def test_clip_grad_norm(order, dtype, tolerance, rung):
@@ -341,7 +341,7 @@ def test_clip_grad_norm(order, dtype, tolerance, rung):
                 np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=tolerance, atol=tolerance * most)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 def test_clip_grad_value_and_single_tensors(rung):
     with kernels.use(rung):
         ours, theirs = _with_gradients()

@@ -79,7 +79,7 @@ def test_without_positions_it_is_pytorchs_layer(heads, hidden, dtype):
     compare(layer, twin, [x, memory, mask], dtype, lambda x, m, mask: layer(x, m, memory_key_padding_mask=mask))
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_block_with_positions(dtype, rung):
     with kernels.use(rung):
@@ -89,7 +89,7 @@ def test_a_block_with_positions(dtype, rung):
         compare(layer, lambda w, *xs: block(w, 2, *xs), [*arrays, mask], dtype)
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, layers", [((2, 8, 3, 5), 1), ((1, 16, 1, 4), 2), ((3, 4, 7, 2), 2)])
 def test_the_decoder(shape, layers, dtype, rung):

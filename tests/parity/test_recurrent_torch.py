@@ -51,7 +51,7 @@ LAYERS = [(kind, layers, both, first, options)
           for options in [{}, *([{"proj_size": 3}] if kind == "LSTM" else []), *([{"nonlinearity": "relu"}] if kind == "RNN" else [])]]
 
 
-@pytest.mark.parametrize("rung", kernels.RUNGS)
+@pytest.mark.parametrize("rung", kernels.HOST_RUNGS)
 @pytest.mark.parametrize("kind,layers,both,first,options", LAYERS)
 def test_lengths_are_pack_and_pad(kind, layers, both, first, options, rung):
     """Outputs, final states, and gradients of input, states and weights; the padding is NaN, which nothing may touch."""

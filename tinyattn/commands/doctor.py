@@ -95,10 +95,10 @@ def _jit(facts, environment):
 def _rung(facts, environment):
     from .. import kernels
     chosen = environment.get("TINYATTN_KERNELS") or "cpu"
-    if chosen not in kernels.RUNGS:
-        hint = did_you_mean(chosen, kernels.RUNGS, quoted=False)
+    if chosen not in kernels.HOST_RUNGS:
+        hint = did_you_mean(chosen, kernels.HOST_RUNGS, quoted=False)
         return _broken(f"TINYATTN_KERNELS={chosen} names no kernels" + (f": {hint}" if hint else ""),
-                       f"set it to one of {', '.join(kernels.RUNGS)}, or unset it")
+                       f"set it to one of {', '.join(kernels.HOST_RUNGS)}, or unset it")
     if chosen == "reference":
         return _warning("TINYATTN_KERNELS=reference is set: everything runs on the specification, 10 to 100 times slower",
                         "unset TINYATTN_KERNELS")

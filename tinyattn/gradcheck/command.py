@@ -108,7 +108,7 @@ def _parser():
     parser.add_argument("--list", action="store_true", help="show the names")
     parser.add_argument("--shape", metavar="N,C,…", help="of the first input, with one name")
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of the gradient to check (default: %(default)s)")
-    parser.add_argument("--rung", choices=kernels.RUNGS, default=kernels.active(), help="kernels to check (default: %(default)s)")
+    parser.add_argument("--rung", choices=kernels.HOST_RUNGS, default=kernels.active(), help="kernels to check (default: %(default)s)")
     parser.add_argument("--second-order", action="store_true", help="check gradients of gradients instead")
     parser.add_argument("--seed", type=int, default=0, help="of the random inputs (default: 0)")
     parser.add_argument("--curve", action="store_true", help="show the whole report of everything, not only where one thing is checked")

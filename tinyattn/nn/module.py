@@ -9,7 +9,7 @@ import numpy as np
 
 from ..grad_mode import mode
 from ..nearest import did_you_mean
-from ..tensor import FLOATS, HookHandle, Tensor, check_device, checked_dtype
+from ..tensor import FLOATS, HookHandle, Tensor, checked_device, checked_dtype
 from .parameter import Parameter
 from .state import fitted
 
@@ -213,24 +213,38 @@ class Module:
         return self
 
     def to(self, *targets, dtype=None, device=None):
-        """Convert all float parameters and buffers in place to a dtype; ``"cpu"`` is the only device here."""
+        """Move all parameters and buffers, in place, to a device, and convert the floats among them to a dtype.
+
+        ``to("cuda")``, ``to(np.float64)``, both, or ``to(other)`` for those of another tensor. A Parameter stays the object that it is
+        (an optimizer goes on with it); its gradient goes along.
+        """
         for target in targets:
-            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+            if isinstance(target, Tensor):
+                dtype, device = target.dtype, target.device
+            elif isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
                 device = target
             else:
                 dtype = target
-        if device is not None:
-            check_device(device, "Module.to")
-        if dtype is not None:
-            dtype = checked_dtype(dtype, "Module.to")
-            if dtype not in FLOATS:
-                raise TypeError(f"Module.to: parameters can be float32 or float64, not {dtype}")
-            for value in [*self.parameters(), *self.buffers()]:
-                if value.is_floating_point() and value.dtype != dtype:
-                    value.data = value.data.astype(dtype)
-                    value.grad = None if value.grad is None else value.grad.detach().to(dtype)
-                    value._changed()
+        device = None if device is None else checked_device(device, "Module.to")
+        dtype = None if dtype is None else checked_dtype(dtype, "Module.to")
+        if dtype is not None and dtype not in FLOATS:
+            raise TypeError(f"Module.to: parameters can be float32 or float64, not {dtype}")
+        for value in [*self.parameters(), *self.buffers()]:
+            new = dtype if value.is_floating_point() else None
+            made = value.detach().to(new, device=device)
+            if made.data is not value.data:
+                value.data = made.data
+                value.grad = None if value.grad is None else value.grad.detach().to(new, device=device)
+                value._changed()
         return self
+
+    def cpu(self):
+        """Move all parameters and buffers to the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, device="cuda"):
+        """Move all parameters and buffers to the GPU."""
+        return self.to(device=device)
 
     def float(self):
         """Convert to float32."""

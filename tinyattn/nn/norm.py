@@ -1,9 +1,9 @@
 """Norms with their scale and shift, and batch norm's running statistics."""
 import numpy as np
 
+from .. import kernels
 from ..ops.arguments import probability, real, tensor_argument, whole
 from ..ops.creation import ones, zeros
-from ..tensor import Tensor
 from . import functional as F
 from .module import Module, Parameter
 from .parameter import checked_options
@@ -32,7 +32,7 @@ class _Norm(Module):
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, **options) if tracked else None)
         self.register_buffer("running_var", ones(num_features, **options) if tracked else None)
-        self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)) if tracked else None)
+        self.register_buffer("num_batches_tracked", zeros(size=(), dtype=np.int64, device=options["device"]) if tracked else None)
 
     def _checked(self, x):
         """ValueError unless `x` has the right axes and channels."""
@@ -57,12 +57,13 @@ class _BatchNorm(_Norm):
         mean, var = (self.running_mean, self.running_var) if moves or not own else (None, None)
         momentum = self.momentum
         if momentum is None:  # the mean over all batches so far
-            momentum = 1 / (int(self.num_batches_tracked.data) + 1) if moves else 0.0
+            momentum = 1 / (int(self.num_batches_tracked) + 1) if moves else 0.0
         y = F.batch_norm(input, mean, var, self.weight, self.bias, own, momentum, self.eps, activation=activation,
                          pool=pool)
         if moves:
-            self.num_batches_tracked.data[...] += 1
-            self.num_batches_tracked._changed()
+            seen = self.num_batches_tracked
+            kernels.of(seen.data).add(seen.data, 1, out=seen.data)
+            seen._changed()
         return y
 
 

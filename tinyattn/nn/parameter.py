@@ -1,7 +1,6 @@
 """Parameter: a tensor that its module owns and an optimizer moves."""
-import numpy as np
-
-from ..tensor import FLOATS, Tensor, check_device, checked_dtype, tensor
+from .. import kernels
+from ..tensor import FLOATS, Tensor, checked_device, checked_dtype, tensor
 
 
 class Parameter(Tensor):
@@ -15,9 +14,9 @@ class Parameter(Tensor):
     def __init__(self, data, requires_grad=True):
         if isinstance(data, Tensor):
             data = data.data
-        elif not isinstance(data, np.ndarray):
+        elif not kernels.is_array(data):
             data = tensor(data).data
-        super().__init__(np.asarray(data, order="C"), requires_grad)
+        super().__init__(kernels.of(data).contiguous(data), requires_grad)
 
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
@@ -25,9 +24,8 @@ class Parameter(Tensor):
 
 def checked_options(caller, device, dtype):
     """What a layer was told of its parameters, as options of ``zeros``: None for a dtype is float32, for a device "cpu"."""
-    if device is not None:
-        check_device(device, caller)
+    device = checked_device(device, caller)
     dtype = FLOATS[0] if dtype is None else checked_dtype(dtype, caller)
     if dtype not in FLOATS:
         raise TypeError(f"{caller}: parameters can be float32 or float64, not {dtype}")
-    return {"dtype": dtype}
+    return {"dtype": dtype, "device": device}

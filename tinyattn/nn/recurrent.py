@@ -126,7 +126,7 @@ class _Layer(_Recurrent):
         x = x.unsqueeze(1) if single else x.transpose(0, 1) if self.batch_first else x              # (T, N, I)
         if not len(x):
             raise ValueError(f"{caller}: input has shape {input.shape}, expected at least one step")
-        lengths = sequence_lengths(lengths, x.shape, caller)
+        lengths = sequence_lengths(lengths, x.shape, caller, x.device)
         first = self._first(hx, x, single)
         if lengths is not None:
             x = zero_outside(x, lengths)

@@ -4,7 +4,8 @@ At the end of this file stands the one table that gives `Tensor` its operators a
 """
 import numpy as np
 
-from ..tensor import Tensor, check_device
+from ..autograd import Function
+from ..tensor import Tensor, checked_device, moved
 from . import (activation, attention, axes, compare, conv, creation, elementwise, embedding, gather, gates, index, length, loss, matmul, norm,
                pool, recurrent, reduce, shape, softmax, sort)
 from . import random as random_ops
@@ -12,18 +13,29 @@ from .arguments import as_tensor
 from .in_place import copy_, fill_, in_place, zero_
 
 
+class ToFunction(Function):
+    """y = x on another device, in the same memory order; the gradient comes back"""
+
+    def forward(ctx, x, device):
+        ctx.source, ctx.device = x.device, device
+        return moved(x, device)
+
+    def backward(ctx, dy):
+        return ToFunction.apply(dy, device=ctx.source)
+
+
 def _to(x, *targets, dtype=None, device=None):
-    """``x.to(dtype)``, ``x.to("cpu")``, ``x.to(other)``: the tensor itself where nothing changes, else a copy."""
+    """``x.to(dtype)``, ``x.to("cuda")``, ``x.to(other)``: the tensor itself where nothing changes, else a copy."""
     for target in targets:
         if isinstance(target, Tensor):
-            dtype = target.dtype
+            dtype, device = target.dtype, target.device
         elif isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
             device = target
         else:
             dtype = target
-    if device is not None:
-        check_device(device, "to")
-    return x if dtype is None else shape.cast(x, dtype)
+    device = checked_device(device, "to", x.device)
+    x = x if dtype is None else shape.cast(x, dtype)
+    return x if x.device == device else ToFunction.apply(x, device=device)
 
 
 def _reversed(function):
@@ -98,6 +110,8 @@ Tensor.__setitem__ = index.setitem
 Tensor.T = property(axes.matrix_transpose)
 Tensor.mT = property(axes.batch_transpose)
 Tensor.to = _to
+Tensor.cpu = lambda x: _to(x, device="cpu")
+Tensor.cuda = lambda x, device="cuda": _to(x, device=device)
 Tensor.float = lambda x: shape.cast(x, np.float32)
 Tensor.double = lambda x: shape.cast(x, np.float64)
 Tensor.int = lambda x: shape.cast(x, np.int32)

@@ -6,6 +6,7 @@ import numbers
 
 import numpy as np
 
+from .. import kernels
 from ..kernels import memory
 from ..tensor import FLOATS, Tensor, is_number
 
@@ -89,6 +90,22 @@ def axes(dim, ndim, caller):
     return tuple(sorted(found)) if ndim else ()
 
 
+def check_range(x, least, most, refuse):
+    """Call ``refuse(smallest, largest)``, which raises an error, unless the numbers of the Tensor `x` lie in least … most.
+
+    That is of what is in the host's memory. A device that can note such a mistake is asked to; it is then raised when its
+    results are next waited for, since to look here would be to wait at every step.
+    """
+    data = x.data
+    if type(data) is np.ndarray:
+        if data.size and not (data.min() >= least and data.max() <= most):
+            refuse(data.min(), data.max())
+        return
+    k = kernels.of(data)
+    if data.size and hasattr(k, "check_indices"):
+        k.check_indices(k.contiguous(data), least, most)
+
+
 def pair(value, caller, name, least=0):
     """An int, a pair of ints (for height and width) or a tuple of one, each at least `least`, as a tuple of two ints."""
     if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int and least <= min(value) <= max(value) < 2 ** 31:
@@ -141,9 +158,9 @@ def lines(x, caller, channels=None, reason=""):
     return x.unsqueeze(-2)
 
 
-def room(shape, dtype, caller):
-    """MemoryError where an array of `shape` and `dtype` is larger than the memory that is free."""
-    problem = memory.lacking(math.prod(shape) * np.dtype(dtype).itemsize)
+def room(shape, dtype, caller, device="cpu"):
+    """MemoryError where an array of `shape` and `dtype` is larger than the memory that is free (a GPU speaks for its own)."""
+    problem = None if device != "cpu" else memory.lacking(math.prod(shape) * np.dtype(dtype).itemsize)
     if problem:
         raise MemoryError(f"{caller}: a tensor of shape {tuple(shape)} and {np.dtype(dtype)} {problem}")
 

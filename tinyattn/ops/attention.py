@@ -7,13 +7,11 @@ backward pass computes them again from the row's log-sum-exp.
 """
 import math
 
-import numpy as np
-
 from ..autograd import Function, is_grad_enabled
-from ..tensor import Tensor
 from .arguments import flag, float_argument, probability, real, same_dtype, tensor_argument
 from .axes import unbind
 from .compare import where
+from .creation import triangle
 from .elementwise import exp
 from .random import dropout
 from .reduce import amax
@@ -84,8 +82,7 @@ def attention_weights(q, k, mask, causal, scale):
     if mask is not None:
         s = s + mask
     if causal:
-        unseen = np.triu(np.ones(s.shape[-2:], bool), 1)
-        s = where(Tensor(unseen), -math.inf, s)
+        s = where(triangle(*s.shape[-2:], 0, s.device), s, -math.inf)
     m = amax(s.detach(), -1, keepdim=True)
     m = where(m == -math.inf, 0, m)
     e = exp(s - m)

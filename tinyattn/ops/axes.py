@@ -18,7 +18,7 @@ class PermuteFunction(Function):
     is_view = True
 
     def forward(ctx, x, dims):
-        return x.transpose(dims)
+        return x.transpose(*dims)
 
     def backward(ctx, dy):
         dims = ctx.attributes["dims"]
@@ -171,7 +171,7 @@ class DiagonalFunction(Function):
 
     def forward(ctx, x, offset):
         ctx.shape = x.shape
-        return _diagonal(x, offset)
+        return ctx.kernels.diagonal(x, offset)
 
     def backward(ctx, dy):
         return DiagonalGradFunction.apply(dy, shape=ctx.shape, offset=ctx.attributes["offset"])
@@ -182,18 +182,11 @@ class DiagonalGradFunction(Function):
 
     def forward(ctx, x, shape, offset):
         y = ctx.kernels.zeros(shape, x.dtype)
-        _diagonal(y, offset)[...] = x
+        ctx.kernels.assign(ctx.kernels.diagonal(y, offset), x)
         return y
 
     def backward(ctx, dy):
         return DiagonalFunction.apply(dy, offset=ctx.attributes["offset"])
-
-
-def _diagonal(x, offset):
-    """A writable view of a diagonal of the last two axes, where `numpy.diagonal` gives one for reading only."""
-    square = x[..., max(-offset, 0):, max(offset, 0):]
-    n = min(square.shape[-2:])
-    return np.einsum("...ii->...i", square[..., :n, :n])
 
 
 def diagonal(input, offset=0, dim1=0, dim2=1):

@@ -13,6 +13,7 @@ from .shape import broadcast_shape, cast, unbroadcast
 
 class CompareFunction(Function):
     """y = (a ? b), boolean"""
+    takes_numbers = True
 
     def forward(ctx, a, b, kernel):
         return pointwise(ctx.kernels, kernel, a, b)
@@ -119,6 +120,7 @@ def minimum(input, other):
 
 class WhereFunction(Function):
     """y = a where the condition holds, else b"""
+    takes_numbers = True
 
     def forward(ctx, condition, a, b):
         ctx.shapes = a.shape, b.shape

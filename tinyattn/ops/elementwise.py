@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import FLOATS, Tensor, is_number
 from .arguments import real, tensor_argument, whole
-from .compare import eq, ge, gt, logical_and, ne, where
+from .compare import eq, ge, gt, logical_and, lt, ne, where
 from .pointwise import Binary, fused, pointwise, promoted, unary
 
 
@@ -126,7 +126,7 @@ def div(input, other, *, rounding_mode=None):
         raise TypeError("div: booleans cannot be divided into whole numbers; convert with .to(np.int64)")
     if a.is_floating_point():
         return RoundedDivideFunction.apply(a, b, towards=rounding_mode)
-    if a.data.size and b.data.size and not b.data.all():
+    if a.data.size and b.data.size and eq(b, 0).any():
         raise ValueError("div: an integer was divided by 0; convert with .to(np.float32) to get an infinity")
     down = RoundedDivideFunction.apply(a, b, towards="floor")
     between = logical_and(ne(a, down * b), ne(a < 0, b < 0))     # below 0, and not a whole number
@@ -155,7 +155,7 @@ def pow(input, exponent):
     if not isinstance(input, Tensor):
         tensor_argument(exponent, "pow", "one of input and exponent")
     a, b = promoted(input, exponent, "pow")
-    if a.dtype not in FLOATS and b.data.size and b.data.min() < 0:
+    if a.dtype not in FLOATS and b.data.size and lt(b, 0).any():
         raise ValueError("pow: integers have no integer negative powers; convert with .to(np.float32)")
     if a.dtype == bool:
         raise TypeError("pow: booleans have no powers; convert with .to(np.float32)")

@@ -2,10 +2,16 @@
 import numpy as np
 
 from .. import kernels
-from ..autograd import Function
+from ..autograd import Function, no_grad
 from ..tensor import Tensor
 from .arguments import flag, float_argument, real, room, tensor_argument, whole
-from .gather import IndexAddFunction, index_argument
+from .compare import gt, ne, where
+from .creation import ones
+from .gather import IndexAddFunction, IndexSelectFunction, index_argument
+from .index import setitem
+from .length import norm
+from .reduce import amax
+from .shape import cast
 
 
 class EmbeddingFunction(Function):
@@ -39,10 +45,13 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         _shorten(weight, index, real(max_norm, "embedding", "max_norm", 0), real(norm_type, "embedding", "norm_type"))
     share = None
     if flag(scale_grad_by_freq, "embedding", "scale_grad_by_freq") and index.data.size:
-        share = 1 / np.bincount(index.data, minlength=weight.shape[0])[index.data]
+        once = ones(index.data.size, 1, dtype=np.float64, device=index.device)
+        uses = IndexAddFunction.apply(once, index, dim=0, length=weight.shape[0])                      # (V, 1)
+        share = 1 / IndexSelectFunction.apply(uses, index, dim=0)                                       # (n, 1)
     if padding_idx is not None:
-        share = (1 if share is None else share) * (index.data != padding_idx)
-    share = None if share is None else Tensor(share.astype(weight.dtype).reshape(-1, 1))       # (n, 1)
+        trained = ne(index, padding_idx).unsqueeze(1)
+        share = trained if share is None else share * trained
+    share = None if share is None else cast(share, weight.dtype)
     return EmbeddingFunction.apply(weight, index, share).reshape(shape + weight.shape[1:])
 
 
@@ -57,13 +66,12 @@ def padding_row(padding_idx, rows, caller):
 
 def _shorten(weight, index, max_norm, p):
     """Rows numbered by `index` whose p-norm is over `max_norm` shrunk to it, in place, unrecorded."""
-    used = np.unique(index.data)
-    rows = np.abs(weight.data[used])
-    lengths = rows.max(1, initial=0) if p == np.inf else (rows ** p).sum(1) ** (1 / p) if p else (rows != 0).sum(1)
-    long = lengths > max_norm
-    if long.any():
-        weight.data[used[long]] *= (max_norm / (lengths[long] + 1e-7))[:, None].astype(weight.dtype)
-        weight._changed()
+    with no_grad():
+        rows = IndexSelectFunction.apply(weight, index, dim=0)                                          # (n, D)
+        lengths = norm(rows, p, 1, True)
+        long = gt(lengths, max_norm)
+        if long.any():
+            setitem(weight, index, rows * where(long, max_norm / (lengths + 1e-7), 1))
 
 
 def one_hot(input, num_classes=-1):
@@ -72,7 +80,8 @@ def one_hot(input, num_classes=-1):
         raise ValueError(f"one_hot: an input without elements (shape {input.shape}) does not say how many classes there are; "
                          "pass num_classes")
     automatic = whole(num_classes, "one_hot", "num_classes", -1) == -1
-    count = int(input.data.max()) + 1 if automatic else whole(num_classes, "one_hot", "num_classes", 1)
+    count = int(amax(input).item()) + 1 if automatic else whole(num_classes, "one_hot", "num_classes", 1)
     index = index_argument(input, max(count, 0), "one_hot", "input")
-    room((*index.shape, count), np.int64, "one_hot")
-    return Tensor(kernels.rung().one_hot(index.data.reshape(-1), count, np.dtype(np.int64)).reshape(index.shape + (count,)))
+    room((*index.shape, count), np.int64, "one_hot", index.device)
+    k = kernels.of(index.data)
+    return Tensor(k.one_hot(k.contiguous(index.data).reshape(-1), count, np.dtype(np.int64)).reshape(index.shape + (count,)))

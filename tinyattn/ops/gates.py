@@ -9,16 +9,17 @@
 channels-last memory; the gated map between CBAM's two gates is never stored. The last does everything to one image
 while that is in the cache.
 """
-import numpy as np
-
+from .. import kernels
 from ..autograd import Function, grad, is_grad_enabled
-from ..tensor import Tensor
 from .activation import relu
 from .arguments import flag, float_argument, same_dtype
+from .compare import eq
 from .conv import conv2d
+from .creation import arange
 from .elementwise import sigmoid
 from .layout import to_memory, to_public
 from .matmul import linear
+from .shape import cast
 
 MOST_PIXELS = 2 ** 24
 """Of an image in `attention_gate`, whose notes number them in floats: larger ones go step by step."""
@@ -96,7 +97,7 @@ class PoolChannelsGradFunction(Function):
 def _written_out_pool_channels(dmaps, x, gate, argmax):
     """The gradients of pool_channels by ordinary operations: where they are recorded themselves."""
     n, c, h, w = x.shape
-    won = Tensor((argmax.data.reshape(n, 1, h, w) == np.arange(c).reshape(1, c, 1, 1)).astype(x.dtype))
+    won = cast(eq(argmax.reshape(n, 1, h, w), arange(c, device=x.device).reshape(1, c, 1, 1)), x.dtype)
     g = dmaps[:, :1] * (1 / c) + won * dmaps[:, 1:]
     if gate is None:
         return g, None
@@ -186,7 +187,7 @@ def _in_steps(x, w1, b1, w2, b2, filters, with_max, maps=None):
         padding = filters.shape[2] // 2, filters.shape[3] // 2
         pixel = sigmoid(conv2d(pool_channels(x, channel), filters, None, padding=padding)).squeeze(1)
     if maps is not None:
-        maps.update((name, gate.data.copy()) for name, gate in (("channel", channel), ("pixel", pixel)) if gate is not None)
+        maps.update((name, kernels.of(gate.data).copy(gate.data)) for name, gate in (("channel", channel), ("pixel", pixel)) if gate is not None)
     return apply_gates(x, channel, pixel)
 
 

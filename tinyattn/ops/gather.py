@@ -3,20 +3,25 @@
 Each has its transpose, which adds up: where one element was picked twice, its gradient is the sum of both.
 """
 import math
+import operator
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor, is_number
 from . import arguments
-from .arguments import as_tensor, choice, tensor_argument
+from .arguments import as_tensor, check_range, choice, tensor_argument
 from .shape import cast
 
 
-def _row_numbers(shape, dim, n, index):
+def _row_numbers(kernels, shape, dim, n, index):
     """Along axis `dim` of (outer, n, inner): which rows of length `inner` the index means, and (outer, inner)."""
     outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1:])
-    return (np.arange(outer)[:, None] * n + index).reshape(-1), outer, inner
+    index = kernels.contiguous(index)
+    if outer != 1:
+        index = kernels.add(kernels.mul(kernels.arange(outer), n).reshape(outer, 1), index.reshape(1, index.size))
+    return index.reshape(index.size), outer, inner
 
 
 class IndexSelectFunction(Function):
@@ -25,7 +30,7 @@ class IndexSelectFunction(Function):
     def forward(ctx, x, index, dim):
         ctx.length = n = x.shape[dim]
         ctx.save(index)
-        rows, outer, inner = _row_numbers(x.shape, dim, n, index)
+        rows, outer, inner = _row_numbers(ctx.kernels, x.shape, dim, n, index)
         y = ctx.kernels.take_rows(ctx.kernels.contiguous(x).reshape(outer * n, inner), rows)
         return y.reshape(x.shape[:dim] + index.shape + x.shape[dim + 1:])
 
@@ -39,7 +44,7 @@ class IndexAddFunction(Function):
 
     def forward(ctx, x, index, dim, length):
         ctx.save(index)
-        rows, outer, inner = _row_numbers(x.shape, dim, length, index)
+        rows, outer, inner = _row_numbers(ctx.kernels, x.shape, dim, length, index)
         y = ctx.kernels.add_rows(ctx.kernels.contiguous(x).reshape(rows.size, inner), rows, outer * length)
         return y.reshape(x.shape[:dim] + (length,) + x.shape[dim + 1:])
 
@@ -53,9 +58,10 @@ def index_argument(index, length, caller, name="index"):
     tensor_argument(index, caller, name)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{caller}: {name} must hold integers, got {index.dtype}")
-    if index.data.size and (int(index.data.min()) < 0 or int(index.data.max()) >= length):
-        raise IndexError(f"{caller}: {name} holds values from {int(index.data.min())} to {int(index.data.max())}, "
-                         f"expected 0 to {length - 1}")
+
+    def refuse(least, most):
+        raise IndexError(f"{caller}: {name} holds values from {least} to {most}, expected 0 to {length - 1}")
+    check_range(index, 0, length - 1, refuse)
     return cast(index, np.int64)
 
 
@@ -93,7 +99,7 @@ class ScatterAddFunction(Function):
         if y.shape == shape:
             return y
         whole = k.zeros(shape, x.dtype)            # the index left out what is far along other axes
-        whole[tuple(map(slice, y.shape))] = y
+        k.assign(whole[tuple(map(slice, y.shape))], y)
         return whole
 
     def backward(ctx, dy):
@@ -156,18 +162,24 @@ def _coordinates(index, dim):
     return tuple(place)
 
 
+def _scattered(k, x, v, index, dim, write=operator.setitem):
+    """A copy of `x` with `v` written to where `index` points, or added or multiplied there: by NumPy, where each number has its turn."""
+    y, v, index = (k.to_host(k.contiguous(a)) for a in (x, v, index))
+    y = y.copy()
+    write(y, _coordinates(index, dim), v)
+    return k.from_host(y)
+
+
 class ScatterFunction(Function):
     """y = x but y[index[i, j], j] = v[i, j] (along axis 0);  dv = dy from there, dx = dy with 0 there"""
 
     def forward(ctx, x, v, index, dim):
-        y = ctx.kernels.copy(x)
-        y[_coordinates(index, dim)] = v
         ctx.save(index)
-        return y
+        return _scattered(ctx.kernels, x, v, index, dim)
 
     def backward(ctx, dy):
         (index,), dim = ctx.saved, ctx.attributes["dim"]
-        nothing = Tensor(ctx.kernels.zeros(index.shape, dy.dtype))
+        nothing = Tensor(kernels.on(ctx.device).zeros(index.shape, dy.dtype))
         return (ScatterFunction.apply(dy, nothing, index, dim=dim) if ctx.needs[0] else None,
                 GatherFunction.apply(dy, index, dim=dim) if ctx.needs[1] else None, None)
 
@@ -175,7 +187,8 @@ class ScatterFunction(Function):
 def scatter(input, dim, index, src, *, reduce=None):
     """input, but y[index[i, j], j] = src[i, j] for dim = 0, and likewise along others; src a tensor or one number.
 
-    Of several numbers for one place the last stays (in PyTorch any may). With `reduce` "add" or "multiply" each is added to what
+    Of several numbers for one place the last stays (in PyTorch any may), which is why this is done one after the other, in the host's
+    memory: from a GPU the numbers go there and back. With `reduce` "add" or "multiply" each is added to what
     is there, or multiplied with it; the latter has no gradient.
     """
     if reduce is not None:
@@ -183,13 +196,12 @@ def scatter(input, dim, index, src, *, reduce=None):
     x, dim, index = _beside(input, dim, index, "scatter")
     if index.data.size == 0:
         return input.clone() if is_number(src) else _and_nothing(input, src, "scatter")
-    src = as_tensor(src, "scatter", x).to(x.dtype).expand(index.shape) if is_number(src) else _source(x, index, src, "scatter")
+    src = as_tensor(src, "scatter", x).to(x).expand(index.shape) if is_number(src) else _source(x, index, src, "scatter")
     if reduce == "add":
         return (x + ScatterAddFunction.apply(src, index, dim=dim, shape=x.shape)).reshape(input.shape)
     if reduce == "multiply":
         if is_grad_enabled() and (x.requires_grad or src.requires_grad):
             raise RuntimeError("scatter: reduce=\"multiply\" has no gradient; work on x.detach(), or under ta.no_grad()")
-        y = x.data.copy()
-        np.multiply.at(y, _coordinates(index.data, dim), src.data)
+        y = _scattered(kernels.of(x.data), x.data, src.data, index.data, dim, np.multiply.at)
         return Tensor(y.reshape(input.shape))
     return ScatterFunction.apply(x, src, index, dim=dim).reshape(input.shape)

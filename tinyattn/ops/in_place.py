@@ -1,4 +1,5 @@
 """Changing a tensor in place: ``x += y``, ``relu(x, inplace=True)``. Every view of it sees the change, as in PyTorch."""
+from .. import kernels
 from ..autograd import is_grad_enabled
 from ..tensor import Tensor
 from . import index
@@ -25,7 +26,7 @@ def _before(x, others, keeps):
     if not keeps or not wanted or not is_grad_enabled():
         return x
     index.refuse_in_place(x)
-    before = Tensor(x.data.copy())
+    before = Tensor(kernels.of(x.data).copy(x.data))
     before.requires_grad, before.grad_fn, before._output_index = x.requires_grad, x.grad_fn, x._output_index
     return before
 

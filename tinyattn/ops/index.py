@@ -14,6 +14,7 @@ import numbers
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from .arguments import as_tensor, tensor_argument
@@ -41,7 +42,7 @@ def _item(item):
         return int(item)
     if isinstance(item, (list, tuple, range)):
         item = _array(item)
-    array = item.data if isinstance(item, Tensor) else item
+    array = item._on_host() if isinstance(item, Tensor) else item
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iub":
         raise TypeError(f"{_WANTED}, got {item!r:.100}")
     if array.dtype == np.uint8:
@@ -83,7 +84,7 @@ def _look_up(x, index):
     """``x[index]`` of an array, without arrays in the index, with errors that name the shape."""
     try:
         y = x[index]
-        return y if isinstance(y, np.ndarray) else x[(*index, Ellipsis)]      # where all are integers: a view all the same
+        return x[(*index, Ellipsis)] if isinstance(y, np.generic) else y      # where all are integers: a view all the same
     except (IndexError, ValueError) as error:
         raise IndexError(f"index {_shown(index)} does not fit a tensor of shape {x.shape}: {error}") from None
 
@@ -158,7 +159,7 @@ class UnsliceFunction(Function):
 
     def forward(ctx, x, shape, index):
         y = ctx.kernels.zeros(shape, x.dtype)
-        y[index] = x
+        ctx.kernels.assign(_look_up(y, index), x)
         return y
 
     def backward(ctx, dy):
@@ -173,6 +174,11 @@ def getitem(x, index):
     return _read(x, *_two_steps(x.shape, index))
 
 
+def _numbers(x, array):
+    """The numbers of an index in one axis, on the device of `x`."""
+    return Tensor(kernels.of(x.data).from_host(np.ascontiguousarray(array).reshape(-1)))
+
+
 def _read(x, view, arrays):
     """What both steps of an index give."""
     if any(type(i) is not slice or i != slice(None) for i in view):
@@ -182,13 +188,13 @@ def _read(x, view, arrays):
     shape, first, picked = _place(x.shape, arrays)
     axes, rest = list(arrays), [i for i in range(x.ndim) if i not in arrays]
     if len(axes) == 1:
-        return ReshapeFunction.apply(IndexSelectFunction.apply(x, Tensor(arrays[first].reshape(-1)), dim=first), shape=shape)
+        return ReshapeFunction.apply(IndexSelectFunction.apply(x, _numbers(x, arrays[first]), dim=first), shape=shape)
     lengths = [x.shape[i] for i in axes]
     numbers_of_rows = np.zeros((), np.int64)
     for n, array in zip(lengths, arrays.values()):
         numbers_of_rows = numbers_of_rows * n + array                                 # a · n_b + b
     matrix = PermuteFunction.apply(x, dims=tuple(axes + rest)).reshape(math.prod(lengths), math.prod(x.shape[i] for i in rest))
-    y = IndexSelectFunction.apply(matrix, Tensor(numbers_of_rows.reshape(-1)), dim=0)
+    y = IndexSelectFunction.apply(matrix, _numbers(x, numbers_of_rows), dim=0)
     y = y.reshape(numbers_of_rows.shape + tuple(x.shape[i] for i in rest))            # the picked axes first, …
     order = [*range(picked, picked + first), *range(picked), *range(picked + first, y.ndim)]
     return contiguous(PermuteFunction.apply(y, dims=tuple(order))) if first else y    # … then where they belong
@@ -196,6 +202,7 @@ def _read(x, view, arrays):
 
 class AssignFunction(Function):
     """x[index] = v in place;  dv = dy[index], and dx = dy with 0 there"""
+    takes_numbers = True
 
     def forward(ctx, x, v, view, arrays):
         ctx.value_shape = v.shape
@@ -205,7 +212,7 @@ class AssignFunction(Function):
     def backward(ctx, dy):
         (view, arrays), dx = ctx.attributes.values(), None
         if ctx.needs[0] and not (view == (Ellipsis,) and not arrays):
-            keep = np.ones(dy.shape, dy.dtype)
+            keep = kernels.on(ctx.device).full(dy.shape, 1, dy.dtype)
             _write(keep, view, arrays, 0)
             dx = dy * Tensor(keep)
         return dx, unbroadcast(_read(dy, view, arrays), ctx.value_shape) if ctx.needs[1] else None
@@ -213,7 +220,31 @@ class AssignFunction(Function):
 
 def _write(x, view, arrays, v):
     place = x[(*view, Ellipsis)] if Ellipsis not in view else x[view]                 # an array, where all are integers too
-    place[tuple(arrays.get(i, slice(None)) for i in range(place.ndim)) if arrays else ...] = v
+    if isinstance(place, np.ndarray):
+        place[tuple(arrays.get(i, slice(None)) for i in range(place.ndim)) if arrays else ...] = v
+        return
+    k = kernels.of(place)
+    if getattr(v, "device", None) == place.device:
+        v = k.copy(v) if k.may_share_memory(place, v) else v
+    if arrays:
+        _write_rows(k, place, arrays, v)
+    else:
+        k.assign(place, v)
+
+
+def _write_rows(k, place, arrays, v):
+    """``place[arrays] = v`` on a device: for each number of `place`, the one of `v` that comes there last, if any does.
+
+    Which that is NumPy says: it writes the numbers of v's elements in the same way.
+    """
+    shape, _, _ = _place(place.shape, arrays)
+    source = np.full(place.shape, -1, np.int64)
+    source[tuple(arrays.get(i, slice(None)) for i in range(place.ndim))] = np.arange(math.prod(shape)).reshape(shape)
+    source = source.reshape(-1)
+    v = v if getattr(v, "device", None) == place.device else k.full((), v, place.dtype)
+    v = k.contiguous(k.broadcast_to(v, shape)).reshape(math.prod(shape), 1)
+    written = k.take_rows(v, k.from_host(np.maximum(source, 0))).reshape(place.shape) if v.size else place
+    k.assign(place, k.where(k.from_host(source >= 0).reshape(place.shape), k.contiguous(written), k.contiguous(place)))
 
 
 def refuse_in_place(x):
@@ -235,6 +266,13 @@ def _fitted(value, target):
     return value.reshape(kept) if extra else value
 
 
+def _writable(array):
+    """Whether each number has a place of its own, and may be changed."""
+    if type(array) is np.ndarray:
+        return array.flags.writeable
+    return all(step != 0 or n == 1 for step, n in zip(array.strides, array.shape))
+
+
 def setitem(x, index, value):
     """``x[index] = value`` in place, recorded if a gradient is wanted. The value is broadcast; of two for one place the last stays.
 
@@ -247,7 +285,9 @@ def setitem(x, index, value):
     if arrays:
         target = _place(target, arrays)[0]
     value = _fitted(cast(as_tensor(value, "x[…] = …", x), x.dtype), target)
-    if not x.data.flags.writeable:
+    if value.device != x.device and (value.ndim or x.device == "cpu"):
+        value = value.to(x.device)      # but a number is written from where it is
+    if not _writable(x.data):
         raise RuntimeError(f"x[…] = …: the memory of this tensor of shape {x.shape} is read-only: several of its elements may "
                            "share one place (expand), or it belongs to someone else; work on x.clone()")
     if is_grad_enabled() and (x.requires_grad or value.requires_grad):

@@ -9,19 +9,29 @@ NHWC = (0, 2, 3, 1)
 NCHW = (0, 3, 1, 2)
 
 
+def moved_last(x, axis):
+    """A view of `x` with one axis last; the others keep their order."""
+    return x.transpose(*range(axis), *range(axis + 1, x.ndim), axis)
+
+
+def moved_back(x, axis):
+    """A view of `x` with its last axis at `axis`: undoes `moved_last`."""
+    return x.transpose(*range(axis), x.ndim - 1, *range(axis, x.ndim - 1))
+
+
 def is_channels_last(x):
     """True for a 4-D array whose memory is (N, H, W, C)."""
-    return x.ndim == 4 and x.transpose(NHWC).flags.c_contiguous
+    return x.ndim == 4 and x.transpose(*NHWC).flags.c_contiguous
 
 
 def to_memory(kernels, x):
     """(N, C, H, W) as a C-contiguous (N, H, W, C) array: a view where it is channels-last, else a copy."""
-    return kernels.contiguous(x.transpose(NHWC))
+    return kernels.contiguous(x.transpose(*NHWC))
 
 
 def to_public(y):
     """(N, H, W, C) as an (N, C, H, W) view."""
-    return y.transpose(NCHW)
+    return y.transpose(*NCHW)
 
 
 def common_order(kernels, arrays, shape):
@@ -36,7 +46,7 @@ def common_order(kernels, arrays, shape):
     ordered = []
     for a in arrays:
         if a.ndim:
-            a = a.reshape((1,) * (4 - a.ndim) + a.shape).transpose(NHWC)
+            a = a.reshape((1,) * (4 - a.ndim) + a.shape).transpose(*NHWC)
         ordered.append(kernels.contiguous(a))
     return ordered, True
 
@@ -44,5 +54,5 @@ def common_order(kernels, arrays, shape):
 def memory_axes(x, axes):
     """`x` in its own memory order if that is channels-last, its `axes` renamed to match, and whether it was."""
     if not x.flags.c_contiguous and is_channels_last(x):
-        return x.transpose(NHWC), tuple(NCHW[a] for a in axes), True
+        return x.transpose(*NHWC), tuple(NCHW[a] for a in axes), True
     return x, axes, False

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import as_tensor, choice, flag, float_argument, probability, real, same_dtype, tensor_argument, whole
+from .arguments import as_tensor, check_range, choice, flag, float_argument, probability, real, same_dtype, tensor_argument, whole
 from .activation import log1pexp
-from .compare import clamp, where
+from .compare import clamp, eq, ne, where
+from .creation import arange
 from .elementwise import abs, exp, log, neg, square, sub
 from .index import gather
-from .shape import broadcast_shape
+from .shape import broadcast_shape, cast
 from .softmax import log_softmax
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -30,8 +31,17 @@ def _reduced(losses, reduction, weight=None):
 
 
 def _mean_of(losses, total):
-    """Σ losses / total; where all are ignored that is 0 / 0 = NaN, with gradient 0 as in PyTorch."""
-    return losses.sum() / total if total else losses.sum() * 0 + np.nan
+    """Σ losses / total; where all are ignored that is 0 / 0 = NaN, with gradient 0 as in PyTorch. `total` is a number, or a
+    Tensor on a device that need not be waited for."""
+    if not isinstance(total, Tensor):
+        return losses.sum() / total if total else losses.sum() * 0 + np.nan
+    nothing = eq(total, 0)
+    return where(nothing, np.nan, losses.sum() / where(nothing, 1, total))
+
+
+def _on_hand(total):
+    """A sum as a float, where it is in the host's memory."""
+    return total.item() if total.device == "cpu" else total
 
 
 def reduction_of(reduction, size_average, reduce, caller):
@@ -62,9 +72,9 @@ class CrossEntropyFunction(Function):
         if is_grad_enabled():
             dy = dy if total is None else dy / total
             dy = dy.expand(len(target))
-            t = Tensor(_soft_targets(x.shape, x.dtype, target.data, weight, **options))
+            t = _soft_targets(x, target, weight, **options)
             dx = exp(log_softmax(x, 1)) * (t.sum(1) * dy).unsqueeze(1) - t * dy.unsqueeze(1)
-            return where(Tensor(target.data != options["ignore_index"]).unsqueeze(1), dx, 0)     # 0 also where dy is NaN
+            return where(ne(target, options["ignore_index"]).unsqueeze(1), dx, 0)     # 0 also where dy is NaN
         return CrossEntropyGradFunction.apply(dy, probs, target, weight, total=total, **options)
 
 
@@ -78,21 +88,18 @@ class CrossEntropyGradFunction(Function):
                                         1.0 if total is None else total)
 
 
-def _soft_targets(shape, dtype, target, weight, ignore_index, label_smoothing):
-    """w_c · t_bc as an array (B, C): what each class's log-probability is multiplied by."""
-    rows = np.flatnonzero(target != ignore_index)
-    t = np.zeros(shape, dtype)
-    t[rows] = label_smoothing / shape[1]
-    t[rows, target[rows]] += 1 - label_smoothing
-    return t if weight is None else t * weight.data
+def _soft_targets(x, target, weight, ignore_index, label_smoothing):
+    """w_c · t_bc (B, C) for the scores x (B, C): what each class's log-probability is multiplied by."""
+    used = ne(target, ignore_index)
+    hot = eq(where(used, target, 0).unsqueeze(1), arange(x.shape[1], device=x.device))
+    t = where(used.unsqueeze(1), cast(hot, x.dtype) * (1 - label_smoothing) + label_smoothing / x.shape[1], 0)
+    return t if weight is None else t * weight.detach()
 
 
 def _class_weights(weight, target, ignore_index, dtype):
-    """The weight of each sample: its class's, and 0 where it is ignored."""
-    used = target.data != ignore_index
-    if weight is None:
-        return used.astype(dtype)
-    return np.where(used, weight.data[np.where(used, target.data, 0)], 0).astype(dtype)
+    """The weight of each sample (B,): its class's, and 0 where it is ignored."""
+    used = ne(target, ignore_index)
+    return cast(used, dtype) if weight is None else where(used, gather(weight.detach(), 0, where(used, target, 0)), 0)
 
 
 def _classes_last(x, target, caller):
@@ -115,6 +122,8 @@ def _labels(x, target, ignore_index, caller):
     if target.shape != expected:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected {expected} to match input {x.shape}")
     labels, classes = target.to(np.int64), x.shape[0 if x.ndim == 1 else 1]
+    if target.device != "cpu":                                           # the kernels look at them, and there may be such as are ignored
+        return labels, True
     values = labels.data
     if not values.size or values.min() >= 0 and values.max() < classes:  # most often, and quickly seen
         return labels, 0 <= ignore_index < classes and bool((values == ignore_index).any())
@@ -158,10 +167,10 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     rows, flat = _classes_last(x, labels, caller)
     total, options = None, dict(ignore_index=int(ignore_index), label_smoothing=float(label_smoothing))
     if reduction == "mean" and (weight is not None or ignores):
-        total = float(_class_weights(weight, flat, ignore_index, x.dtype).sum())
+        total = _on_hand(_class_weights(weight, flat, ignore_index, x.dtype).sum())
     elif reduction != "none":
         total = float(len(flat)) if reduction == "mean" else 1.0
-    if total:
+    if total is not None and not isinstance(total, Tensor) and total:
         return CrossEntropyFunction.apply(rows, flat, weight, total=total, **options)
     losses = CrossEntropyFunction.apply(rows, flat, weight, **options)
     return losses.reshape(labels.shape) if reduction == "none" else _mean_of(losses, total)
@@ -178,11 +187,11 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if weight is not None and weight.shape != (x.shape[0 if x.ndim == 1 else 1],):
         raise ValueError(f"{caller}: weight has shape {weight.shape}, expected one number for each class of input {x.shape}")
     rows, flat = _classes_last(x, labels, caller)
-    safe = Tensor(np.where(flat.data == ignore_index, 0, flat.data))
-    weights = Tensor(_class_weights(weight, flat, ignore_index, x.dtype))
+    safe = where(eq(flat, ignore_index), 0, flat)
+    weights = _class_weights(weight, flat, ignore_index, x.dtype)
     losses = neg(gather(rows, 1, safe.unsqueeze(1)).squeeze(1)) * weights
     if reduction == "mean":
-        return _mean_of(losses, float(weights.data.sum()))
+        return _mean_of(losses, _on_hand(weights.sum()))
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
@@ -249,9 +258,11 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     _pairwise(input, target, None, caller)
     if input.shape != target.shape:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected that of input, {input.shape}")
-    if input.data.size and not (input.data.min() >= 0 and input.data.max() <= 1):
-        raise ValueError(f"{caller}: input must hold probabilities between 0 and 1, got {input.data.min()} to {input.data.max()}; apply a "
+
+    def refuse(least, most):
+        raise ValueError(f"{caller}: input must hold probabilities between 0 and 1, got {least} to {most}; apply a "
                          "sigmoid first, or use binary_cross_entropy_with_logits")
+    check_range(input, 0, 1, refuse)
     losses = neg(target * clamp(log(input), min=-100) + (1 - target) * clamp(log(1 - input), min=-100))
     if weight is not None:
         if broadcast_shape(f"{caller}: weight", as_tensor(weight, caller).shape, input.shape) != input.shape:

@@ -12,7 +12,7 @@ import math
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
 from .arguments import flag, float_argument, real, same_dtype, whole
-from .creation import ones, zeros
+from .creation import full
 from .layout import NCHW, NHWC, to_memory, to_public
 from .pool import TiledMaxUnpoolFunction, max_pool2d, tile_size
 
@@ -23,8 +23,8 @@ def _rows(k, x):
         return k.contiguous(x), lambda rows: rows
     last, first = ((NHWC, NCHW) if x.ndim == 4 else
                    ((0, *range(2, x.ndim), 1), (0, x.ndim - 1, *range(1, x.ndim - 1))))
-    memory = k.contiguous(x.transpose(last))
-    return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(first)
+    memory = k.contiguous(x.transpose(*last))
+    return memory.reshape(-1, x.shape[1]), lambda rows: rows.reshape(memory.shape).transpose(*first)
 
 
 def _contiguous(k, *arrays):
@@ -182,7 +182,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         return x.clone()
     if not training or not x.data.size:
         if running_mean is None:
-            running_mean, running_var = zeros(x.shape[1], dtype=x.dtype), ones(x.shape[1], dtype=x.dtype)
+            running_mean, running_var = (full(x.shape[1], n, dtype=x.dtype, device=x.device) for n in (0, 1))
         return BatchNormInferenceFunction.apply(x, running_mean, running_var, weight, bias, eps=eps, relu=relu)
     if pool is None:
         y, mean, var = BatchNormFunction.apply(x, weight, bias, eps=eps, relu=relu)
@@ -190,17 +190,20 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         y, mean, var = BatchNormPoolFunction.apply(x, weight, bias, eps=eps, kernel_size=window)
     if running_mean is not None:
         _move(running_mean, mean.data, momentum)
-        _move(running_var, var.data * x.dtype.type(count / (count - 1)), momentum)
+        _move(running_var, kernels.of(var.data).mul(var.data, count / (count - 1)), momentum)
     return y
 
 
 def _move(running, batch, momentum):
     """running ← (1 − momentum) · running + momentum · batch, in place."""
-    k = kernels.rung()
+    if running.device != batch.device:
+        raise ValueError(f"the running statistics are on {running.device!r} and the input is on {batch.device!r}; bring them together "
+                         f"with .to({batch.device!r})")
+    k = kernels.of(batch)
     moved = k.contiguous(running.data)
     k.lerp_step([moved], [batch], momentum)
     if moved is not running.data:
-        running.data[...] = moved
+        k.assign(running.data, moved)
     running._changed()
 
 

@@ -19,11 +19,11 @@ class PadFunction(Function):
     def forward(ctx, x, pads, value):
         channels_last = not x.flags.c_contiguous and is_channels_last(x)
         if channels_last:
-            x, pads = x.transpose(NHWC), [pads[axis] for axis in NHWC]
+            x, pads = x.transpose(*NHWC), [pads[axis] for axis in NHWC]
         y = ctx.kernels.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads)), value, x.dtype)
         inside = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(y.shape, pads))
-        y[inside] = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pads))]
-        return y.transpose(NCHW) if channels_last else y
+        ctx.kernels.assign(y[inside], x[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pads))])
+        return y.transpose(*NCHW) if channels_last else y
 
     def backward(ctx, dy):
         return PadFunction.apply(dy, pads=[(-a, -b) for a, b in ctx.attributes["pads"]], value=0)

@@ -44,7 +44,7 @@ def promoted(a, b, caller, to_float=False):
 
 class Binary(Function):
     """y = f(a, b) with broadcasting; subclasses name the kernel and the two partial derivatives."""
-    kernel = None
+    kernel, takes_numbers = None, True
 
     def forward(ctx, a, b):
         ctx.shapes = a.shape, b.shape

@@ -9,25 +9,28 @@ import numpy as np
 
 from .. import kernels, random
 from ..autograd import Function
-from ..tensor import FLOATS, Tensor, check_device, checked_dtype
+from ..tensor import FLOATS, Tensor, checked_device, checked_dtype
 from .arguments import flag, float_argument, probability, room, tensor_argument, whole
+from .compare import clamp
 from .creation import ones
+from .elementwise import floor
 from .in_place import in_place
 from .layout import is_channels_last, to_memory, to_public
-from .shape import _shape_argument
+from .shape import _shape_argument, cast
+from .sort import argsort
 
 
 def _random(kernel, shape, dtype, device, requires_grad, caller):
-    check_device(device, caller)
+    device = checked_device(device, caller)
     dtype = checked_dtype(dtype, caller)
     if dtype not in FLOATS:
         raise TypeError(f"{caller}: dtype must be float32 or float64, got {dtype}")
     shape = _shape_argument(shape, caller)
     if any(n < 0 for n in shape):
         raise ValueError(f"{caller}: lengths must not be negative, got {shape}")
-    room(shape, dtype, caller)
+    room(shape, dtype, caller, device)
     seed, offset = random.take(int(np.prod(shape, dtype=np.int64)))
-    return Tensor(getattr(kernels.rung(), kernel)(shape, seed, offset, dtype), requires_grad)
+    return Tensor(getattr(kernels.on(device), kernel)(shape, seed, offset, dtype), requires_grad)
 
 
 def rand(*shape, dtype=np.float32, device="cpu", requires_grad=False):
@@ -40,16 +43,16 @@ def randn(*shape, dtype=np.float32, device="cpu", requires_grad=False):
     return _random("random_normal", shape, dtype, device, requires_grad, "randn")
 
 
-def rand_like(input, *, dtype=None, device="cpu", requires_grad=False):
-    """Numbers uniform in [0, 1), in the shape and dtype of `input`."""
+def rand_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Numbers uniform in [0, 1), in the shape and dtype of `input`, and where it is."""
     x = tensor_argument(input, "rand_like")
-    return _random("random_uniform", x.shape, x.dtype if dtype is None else dtype, device, requires_grad, "rand_like")
+    return _random("random_uniform", x.shape, x.dtype if dtype is None else dtype, x.device if device is None else device, requires_grad, "rand_like")
 
 
-def randn_like(input, *, dtype=None, device="cpu", requires_grad=False):
-    """Numbers from the normal distribution, in the shape and dtype of `input`."""
+def randn_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Numbers from the normal distribution, in the shape and dtype of `input`, and where it is."""
     x = tensor_argument(input, "randn_like")
-    return _random("random_normal", x.shape, x.dtype if dtype is None else dtype, device, requires_grad, "randn_like")
+    return _random("random_normal", x.shape, x.dtype if dtype is None else dtype, x.device if device is None else device, requires_grad, "randn_like")
 
 
 def randint(low, high=None, size=None, *, dtype=np.int64, device="cpu"):
@@ -61,14 +64,14 @@ def randint(low, high=None, size=None, *, dtype=np.int64, device="cpu"):
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple of ints, got {size!r:.60}")
-    drawn = _random("random_uniform", (size,), np.float64, device, False, "randint").data
-    return Tensor(np.minimum(np.floor(drawn * (high - low)), high - low - 1).astype(checked_dtype(dtype, "randint")) + low)
+    dtype, drawn = checked_dtype(dtype, "randint"), _random("random_uniform", (size,), np.float64, device, False, "randint")
+    return cast(clamp(floor(drawn * (high - low)), max=high - low - 1) + low, dtype)
 
 
 def randperm(n, *, dtype=np.int64, device="cpu"):
     """The numbers 0 … n − 1 in random order."""
-    drawn = _random("random_uniform", (whole(n, "randperm", "n", 0),), np.float64, device, False, "randperm").data
-    return Tensor(np.argsort(drawn, kind="stable").astype(checked_dtype(dtype, "randperm")))
+    dtype = checked_dtype(dtype, "randperm")
+    return cast(argsort(_random("random_uniform", (whole(n, "randperm", "n", 0),), np.float64, device, False, "randperm")), dtype)
 
 
 class DropoutFunction(Function):
@@ -100,7 +103,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
     x = float_argument(input, "dropout1d")
     if x.ndim not in (2, 3):
         raise ValueError(f"dropout1d: input has shape {x.shape}, expected (N, C, L) or (C, L)")
-    return _dropped(x, p, training, inplace, "dropout1d", lambda x, p: x * _drop(ones(x.shape[:-1] + (1,), dtype=x.dtype), p))
+    return _dropped(x, p, training, inplace, "dropout1d", lambda x, p: x * _drop(ones(x.shape[:-1] + (1,), dtype=x.dtype, device=x.device), p))
 
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
@@ -109,7 +112,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     if x.ndim not in (3, 4):
         raise ValueError(f"dropout2d: input has shape {x.shape}, expected (N, C, H, W) or (N, C, L); one image is x[None]")
     return _dropped(x, p, training, inplace, "dropout2d",
-                    lambda x, p: x * _drop(ones(x.shape[:2] + (1,) * (x.ndim - 2), dtype=x.dtype), p))
+                    lambda x, p: x * _drop(ones(x.shape[:2] + (1,) * (x.ndim - 2), dtype=x.dtype, device=x.device), p))
 
 
 def _drop(x, p):

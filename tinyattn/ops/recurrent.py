@@ -16,9 +16,9 @@ import numpy as np
 
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
-from .arguments import choice, flag, same_dtype
-from .creation import zeros
-from .elementwise import where
+from .arguments import check_range, choice, flag, same_dtype
+from .compare import eq, lt, where
+from .creation import arange, zeros_like
 from .matmul import linear
 from .shape import cat, stack
 
@@ -29,11 +29,12 @@ class _Sweep:
     """The way back through the steps: their order, and which steps of which sequence are real."""
 
     def __init__(self, T, lengths, reverse):
-        self.reverse, self.lengths, self.T = reverse, None if lengths is None else lengths.data, T
-        self.order = range(T) if reverse else range(T - 1, -1, -1)
-        steps = np.arange(T)[:, None, None]
-        self.alive = None if lengths is None else Tensor(steps < self.lengths[:, None])               # (T, N, 1)
-        self.begins = None if lengths is None else Tensor(steps == self.lengths[:, None] - 1)         # where it begins in reverse
+        self.reverse, self.order = reverse, range(T) if reverse else range(T - 1, -1, -1)
+        self.alive = self.begins = None
+        if lengths is not None:
+            steps, ends = arange(T, device=lengths.device).reshape(T, 1, 1), lengths.unsqueeze(1)
+            self.alive = lt(steps, ends)                                                    # (T, N, 1)
+            self.begins = eq(steps, ends - 1)                                               # where it begins in reverse
 
     def before(self, states, first):
         """The state before each step, of the states after each (T, N, H), and the first (N, H)."""
@@ -102,7 +103,7 @@ class RNNFunction(Function):
         """The same gradient through ordinary operations, for when it is itself recorded."""
         sweep = _Sweep(len(x), lengths, ctx.attributes["reverse"])
         slope = sweep.real((y > 0).to(y.dtype) if ctx.attributes["relu"] else 1 - y * y)
-        dh, dg = Tensor(np.zeros_like(h0.data)), [None] * len(x)
+        dh, dg = zeros_like(h0), [None] * len(x)
         for t in sweep.order:
             dg[t] = (dy[t] + dh) * slope[t]
             dh = sweep.passed(t, dg[t] @ w_hh, dh)
@@ -142,7 +143,7 @@ class GRUFunction(Function):
         n = (xn + r * q).tanh()
         of_n, of_z = sweep.real((1 - z) * (1 - n * n)), sweep.real((before - n) * z * (1 - z))
         of_r = q * r * (1 - r)
-        dh, dgx, dgh = Tensor(np.zeros_like(h0.data)), [None] * len(x), [None] * len(x)
+        dh, dgx, dgh = zeros_like(h0), [None] * len(x), [None] * len(x)
         for t in sweep.order:
             e = dy[t] + dh
             dn, dz = e * of_n[t], e * of_z[t]
@@ -185,7 +186,7 @@ class LSTMFunction(Function):
         i, f, g, o, bent = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), c.tanh()
         of_i, of_f, of_g = sweep.real(g * i * (1 - i)), sweep.real(cell * f * (1 - f)), sweep.real(i * (1 - g * g))
         of_o, of_c = bent * o * (1 - o), o * (1 - bent * bent)                    # beyond the end c is 0, and so is bent
-        dh, ds, dg, outer = *(Tensor(np.zeros_like(a.data)) for a in (h0, c0)), [None] * len(x), [None] * len(x)
+        dh, ds, dg, outer = *map(zeros_like, (h0, c0)), [None] * len(x), [None] * len(x)
         for t in sweep.order:
             outer[t] = dy[t] + dh
             dm = outer[t] if w_hr is None else outer[t] @ w_hr
@@ -209,8 +210,8 @@ class LSTMGradFunction(Function):
 
 # ---- calling them --------------------------------------------------------------------------------------------------
 
-def sequence_lengths(lengths, shape, caller):
-    """`lengths` as an int64 Tensor (N,), for sequences of `shape` (T, N, …); None stays None.
+def sequence_lengths(lengths, shape, caller, device="cpu"):
+    """`lengths` as an int64 Tensor (N,) on `device`, for sequences of `shape` (T, N, …); None stays None.
 
     TypeError unless it is a Tensor or a list of integers; ValueError for a wrong count or lengths outside 1 … T.
     """
@@ -226,11 +227,11 @@ def sequence_lengths(lengths, shape, caller):
     T, N = shape[:2]
     if given.shape != (N,):
         raise ValueError(f"{caller}: lengths has shape {given.shape}, expected ({N},), one for each sequence of the batch")
-    given = given.detach().to(np.int64).contiguous()
-    if N and not 1 <= given.data.min() <= given.data.max() <= T:
-        raise ValueError(f"{caller}: lengths holds values from {given.data.min()} to {given.data.max()}, expected 1 to {T}, the "
-                         "number of steps")
-    return given
+
+    def refuse(least, most):
+        raise ValueError(f"{caller}: lengths holds values from {least} to {most}, expected 1 to {T}, the number of steps")
+    check_range(given, 1, T, refuse)
+    return given.detach().to(np.int64).contiguous().to(device)
 
 
 def _checked(caller, gates, input, states, w_ih, w_hh, b_ih, b_hh, lengths, reverse, w_hr=None):
@@ -253,7 +254,7 @@ def _checked(caller, gates, input, states, w_ih, w_hh, b_ih, b_hh, lengths, reve
     if (b_ih is None) != (b_hh is None):
         raise ValueError(f"{caller}: give both b_ih and b_hh, or neither")
     tensors = [None if x is None else x.contiguous() for x in (input, *states, w_ih, w_hh, b_ih, b_hh)]
-    return tensors, None if w_hr is None else w_hr.contiguous(), sequence_lengths(lengths, input.shape, caller)
+    return tensors, None if w_hr is None else w_hr.contiguous(), sequence_lengths(lengths, input.shape, caller, input.device)
 
 
 def rnn(input, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh", lengths=None, reverse=False):
@@ -292,10 +293,10 @@ def last_state(states, lengths=None, reverse=False):
         return states[0]
     if lengths is None:
         return states[-1]
-    return states[Tensor(lengths.data - 1), Tensor(np.arange(len(lengths)))]
+    return states[lengths - 1, arange(len(lengths), device=lengths.device)]
 
 
 def zero_outside(input, lengths):
     """input (T, N, I), but 0 after the end of each sequence, whatever it held there."""
-    alive = np.arange(len(input))[:, None] < lengths.data
-    return where(Tensor(alive[:, :, None]), input, zeros((), dtype=input.dtype))
+    alive = lt(arange(len(input), device=lengths.device).unsqueeze(1), lengths)
+    return where(alive.unsqueeze(2), input, 0)

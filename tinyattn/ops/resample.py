@@ -12,7 +12,7 @@ class ResampleFunction(Function):
         k = ctx.kernels
         channels_last = not x.flags.c_contiguous and is_channels_last(x)
         if channels_last:                                              # images stay in the memory order they have
-            x, taps = x.transpose(NHWC), {NCHW[axis]: t for axis, t in taps.items()}
+            x, taps = x.transpose(*NHWC), {NCHW[axis]: t for axis, t in taps.items()}
         y, waiting = k.contiguous(x) if taps else k.copy(x), dict(sorted(taps.items()))
         while waiting:
             axis, rows = next(iter(waiting.items()))
@@ -22,9 +22,9 @@ class ResampleFunction(Function):
             shape = y.shape
             y = y.reshape(math.prod(shape[:axis]), shape[axis], shape[axis + 1] if columns is not None else 1,
                           math.prod(shape[last:]))
-            y = k.resample_axes(y, tuple(rows), None if columns is None else tuple(columns))
+            y = k.resample_axes(y, rows.on(x.device), None if columns is None else columns.on(x.device))
             y = y.reshape(shape[:axis] + y.shape[1:2 + (columns is not None)] + shape[last:])
-        return y.transpose(NCHW) if channels_last else y
+        return y.transpose(*NCHW) if channels_last else y
 
     def backward(ctx, dy):
         return ResampleFunction.apply(dy, taps={axis: t.transposed for axis, t in ctx.attributes["taps"].items()})

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import Function
 from ..tensor import Tensor
 from .arguments import choice, flag, float_argument, room, same_dtype, whole
@@ -133,5 +134,5 @@ def affine_grid(theta, size, align_corners=None):
     room((math.prod(lengths), axes + 1), np.float64, "affine_grid")
     lines = [np.linspace(-1, 1, m) * (1 if align_corners else (m - 1) / m) if m > 1 else np.zeros(1) for m in lengths]
     points = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(lengths)], -1).reshape(-1, axes + 1)
-    moved = Tensor(points.astype(theta.dtype)) @ theta.transpose(1, 2)  # (Q, axes + 1) × (N, axes + 1, axes)
+    moved = Tensor(kernels.of(theta.data).from_host(points.astype(theta.dtype))) @ theta.transpose(1, 2)  # (Q, axes + 1) × (N, axes + 1, axes)
     return moved.reshape(n, *lengths, axes)

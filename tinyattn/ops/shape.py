@@ -69,8 +69,11 @@ def view(input, size):
     """As `reshape`, but never a copy: ValueError where the memory order does not allow it."""
     x = tensor_argument(input, "view")
     shape = _complete(x, _shape_argument(size, "view"), "view")
+    memory = x.data
+    if type(memory) is not np.ndarray:      # an array that lies like it, of which nothing is read
+        memory = np.lib.stride_tricks.as_strided(np.empty(1, x.dtype), x.shape, memory.strides, writeable=False)
     try:
-        x.data.reshape(shape, copy=False)
+        memory.reshape(shape, copy=False)
     except ValueError:
         raise ValueError(f"view: the memory of this tensor of shape {x.shape} is not in the order of its axes (images are "
                          f"channels-last), so {shape} needs a copy: use reshape or flatten") from None
@@ -122,7 +125,7 @@ class ExpandFunction(Function):
 
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        return x.reshape(shape) if x.size == math.prod(shape) else np.broadcast_to(x, shape)  # the latter is read-only
+        return x.reshape(shape) if x.size == math.prod(shape) else ctx.kernels.broadcast_to(x, shape)  # the latter is read-only
 
     def backward(ctx, dy):
         return unbroadcast(dy, ctx.shape)
@@ -338,7 +341,7 @@ class FlipFunction(Function):
     """y = x read backward along some axes."""
 
     def forward(ctx, x, dims):
-        return ctx.kernels.copy(np.flip(x, dims))
+        return ctx.kernels.copy(x[tuple([slice(None, None, -1 if i in dims else None) for i in range(x.ndim)])])
 
     def backward(ctx, dy):
         return FlipFunction.apply(dy, dims=ctx.attributes["dims"])

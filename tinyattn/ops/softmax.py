@@ -5,20 +5,19 @@
 """
 import math
 
-import numpy as np
-
 from ..autograd import Function, is_grad_enabled
 from . import arguments
 from .arguments import float_argument, tensor_argument
 from .elementwise import exp
+from .layout import moved_back, moved_last
 from .shape import cast
 
 
 def _along_last(ctx, kernel, dim, *arrays):
     """Call a row kernel with axis `dim` last, and put the axis back."""
-    moved = [ctx.kernels.contiguous(np.moveaxis(a, dim, -1)) for a in arrays]
+    moved = [ctx.kernels.contiguous(moved_last(a, dim)) for a in arrays]
     rows = [a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) for a in moved]
-    return np.moveaxis(getattr(ctx.kernels, kernel)(*rows).reshape(moved[0].shape), -1, dim)
+    return moved_back(getattr(ctx.kernels, kernel)(*rows).reshape(moved[0].shape), dim)
 
 
 class SoftmaxFunction(Function):

@@ -6,12 +6,11 @@ NaN counts as the largest number. Equal numbers always keep the order they came 
 """
 import math
 
-import numpy as np
-
 from ..autograd import Function
 from . import arguments
 from .arguments import flag, tensor_argument, whole
 from .gather import ScatterAddFunction
+from .layout import moved_back, moved_last
 from .named import ValuesIndices
 
 
@@ -20,10 +19,10 @@ class SortFunction(Function):
 
     def forward(ctx, x, dim, descending, k):
         ctx.shape, kernels = x.shape, ctx.kernels
-        moved = np.moveaxis(x, dim, -1)                                             # (…, n)
+        moved = moved_last(x, dim)                                                  # (…, n)
         rows = kernels.contiguous(moved).reshape(math.prod(moved.shape[:-1]), x.shape[dim])
         made = kernels.sort(rows, descending) if k is None else kernels.topk(rows, k, descending)
-        values, indices = (kernels.contiguous(np.moveaxis(y.reshape(moved.shape[:-1] + y.shape[1:]), -1, dim)) for y in made)
+        values, indices = (kernels.contiguous(moved_back(y.reshape(moved.shape[:-1] + y.shape[1:]), dim)) for y in made)
         ctx.save(indices)
         return values, indices
 

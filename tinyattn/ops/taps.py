@@ -6,19 +6,28 @@ import functools
 
 import numpy as np
 
+from .. import kernels
+
 
 class Taps:
     """Output i is Σ_k weight[k] · x[index[k]], for k from starts[i] to starts[i + 1]; `source` is the length of x."""
 
     def __init__(self, starts, index, weight, source):
         self.starts, self.index, self.weight, self.source = starts, index, weight, source
+        self._on = {"cpu": (starts, index, weight)}
 
     def __len__(self):
         return len(self.starts) - 1
 
     def __iter__(self):
-        """starts, index and weight: what kernels take."""
+        """starts, index and weight."""
         return iter((self.starts, self.index, self.weight))
+
+    def on(self, device):
+        """starts, index and weight as arrays of a device, brought there once: what kernels take."""
+        if device not in self._on:
+            self._on[device] = tuple(kernels.on(device).from_host(np.ascontiguousarray(a)) for a in self)
+        return self._on[device]
 
     @functools.cached_property
     def transposed(self):

@@ -1,6 +1,4 @@
 """A weighted sum of several tensors of one shape, in one pass: what fuses the levels of a pyramid."""
-import numpy as np
-
 from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from .arguments import float_argument, same_dtype
@@ -46,7 +44,7 @@ def _back(y, like):
 
 def _rows(k, w, x):
     """Weights (N, L), a row for each x[n]."""
-    return k.contiguous(np.broadcast_to(w, (x.shape[0], w.shape[-1])))
+    return k.contiguous(k.broadcast_to(w, (x.shape[0], w.shape[-1])))
 
 
 def _written_out(dy, w, xs):

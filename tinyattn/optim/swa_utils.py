@@ -12,7 +12,7 @@ from ..grad_mode import no_grad
 from ..nn.norm import _BatchNorm
 from ..nn.module import Module
 from ..ops.arguments import flag, probability
-from ..tensor import Tensor, check_device
+from ..tensor import Tensor, checked_device
 
 
 def lerp_(averaged, current, weight):
@@ -63,7 +63,7 @@ class AveragedModel(Module):
         if not isinstance(model, Module):
             raise TypeError(f"AveragedModel: model must be a Module, got {type(model).__name__}")
         if device is not None:
-            check_device(device, "AveragedModel")
+            checked_device(device, "AveragedModel")
         for name, function in (("avg_fn", avg_fn), ("multi_avg_fn", multi_avg_fn)):
             if function is not None and not callable(function):
                 raise TypeError(f"AveragedModel: {name} must be a function, got {function!r:.60}")
@@ -121,7 +121,7 @@ def update_bn(loader, model, device=None):
     if not isinstance(loader, collections.abc.Iterable):
         raise TypeError(f"update_bn: loader must give batches, got {type(loader).__name__}; a list of Tensors will do")
     if device is not None:
-        check_device(device, "update_bn")
+        checked_device(device, "update_bn")
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not norms:
         return
