@@ -5,7 +5,9 @@
     cuda/        the same functions on a GPU, whose arrays live there (an array class of its own)
 
 The first two compute on NumPy arrays, and one of them, the active one, runs all CPU tensors. The third runs what is on its
-device, whichever is active: an array's kernels are ``kernels.of(array)``. A kernel takes C-contiguous arrays in memory order (images ``(N, H, W, C)``, tokens ``(B, T, D)``)
+device, whichever is active: an array's kernels are ``kernels.of(array)``.
+
+A kernel takes C-contiguous arrays in memory order (images ``(N, H, W, C)``, tokens ``(B, T, D)``)
 and plain numbers, keeps no state, and returns arrays. It knows nothing of tensors or graphs.
 
 >>> from tinyattn import kernels

@@ -50,7 +50,7 @@ class _Recorder:
 
     def __getattr__(self, name):
         kernel = getattr(self._rung, name)
-        if not inspect.isfunction(kernel) or name.startswith("_"):
+        if not inspect.isfunction(kernel) or name.startswith("_") or name in ("from_host", "to_host"):
             return kernel
 
         def noted(*args, **options):

@@ -206,3 +206,20 @@ def test_memory_lives_as_long_as_a_view():
     for _ in range(20):
         cuda.full((100,), 9, np.float32)
     np.testing.assert_array_equal(cuda.to_host(view), x[3:5])
+
+
+@pytest.mark.parametrize("offset", [-3, -1, 0, 2, 4])
+def test_diagonals_are_views(offset):
+    d, x = both((2, 3, 4))
+    expected = np.diagonal(x, offset, -2, -1)
+    agree(cuda.diagonal(d, offset), expected, base=(d, x) if expected.size else None)
+    cuda.assign(cuda.diagonal(d, offset), 7)
+    for i in range(expected.shape[-1]):
+        x[:, i + max(-offset, 0), i + max(offset, 0)] = 7
+    np.testing.assert_array_equal(cuda.to_host(d), x)
+
+
+def test_repetition_is_a_view():
+    d, x = both((3, 1))
+    agree(cuda.broadcast_to(d, (2, 3, 4)), np.broadcast_to(x, (2, 3, 4)), base=(d, x))
+    assert cuda.may_share_memory(d, d[1:]) and not cuda.may_share_memory(d, cuda.copy(d))

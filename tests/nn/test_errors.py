@@ -86,7 +86,7 @@ CASES = [
     (lambda: nn.Conv2d(3, 8, 3, 2, "same"), ValueError, "Conv2d: padding='same' needs stride 1, got stride (2, 2)"),
     (lambda: nn.Conv2d(3, 8, 3, padding_mode="mirror"), ValueError, "padding_mode must be one of 'zeros', 'reflect', 'replicate', 'circular'"),
     (lambda: nn.Conv2d(8, 4, 3, padding=6, padding_mode="reflect")(IMAGE), ValueError, "mode 'reflect' can add at most 5 at each end"),
-    (lambda: nn.Conv2d(3, 8, 3, device="cuda:1"), ValueError, "Conv2d: unknown device 'cuda:1'; there are ."cpu." and"),
+    (lambda: nn.Conv2d(3, 8, 3, device="cuda:1"), ValueError, 'Conv2d: unknown device \'cuda:1\'; there are "cpu" and'),
     (lambda: nn.Linear(3, 8, dtype=np.int64), TypeError, "Linear: parameters can be float32 or float64, not int64"),
     (lambda: nn.ConvTranspose2d(3, 8, 3, padding_mode="reflect"), ValueError, "ConvTranspose2d: padding_mode must be one of 'zeros'"),
     (lambda: nn.ConvTranspose2d(3, 8, 3, padding="same"), TypeError, "ConvTranspose2d: padding must be ints, got 'same'"),
