@@ -123,3 +123,33 @@ def _integers(k, random):
     for name in "add mul maximum minimum eq ne lt le gt ge logical_and logical_or".split():
         getattr(k, name)(p, q)
     k.logical_not(p), k.logical_and(p, True), k.where(p, q, p), k.where(p, q, False), k.where(p, 1.5, a[:5].astype(np.float32))
+
+
+@family
+def norm(k, dtype, random):
+    """One block and several, few threads and many, more channels than threads, pixels left over; long rows, which have a block each."""
+    def numbers(*shape):
+        return random.normal(2, 3, size=shape).astype(dtype)
+
+    for shape, relu in (((300, 3), True), ((7, 70), False), ((1, 2), True)):
+        C = shape[1]
+        x, dy, weight, bias = numbers(*shape), numbers(*shape), numbers(C), numbers(C)
+        for w, b in (weight, bias), (None, bias), (weight, None):
+            _, mean, var, rstd = k.batch_norm_forward(x, w, b, 1e-5, relu)
+            k.batch_norm_inference(x, mean, var, w, b, 1e-5, relu)
+            k.batch_norm_backward(dy, x, mean, rstd, w, b, relu)
+    x, dy = numbers(8200, 1), numbers(8200, 1)
+    _, mean, _, rstd = k.batch_norm_forward(x, None, None, 1e-5)
+    k.batch_norm_backward(dy, x, mean, rstd, None, None)
+    k.batch_norm_forward(numbers(2100, 1), None, None, 1e-5)
+    k.batch_norm_forward(numbers(40, 3) + 300, None, None, 1e-5)
+    for shape in (130, 5), (1, 1100), (9, 40):
+        x, dy, weight, bias = numbers(*shape), numbers(*shape), numbers(shape[1]), numbers(shape[1])
+        for w, b in ((weight, bias),) if len(x) != 9 else ((weight, None), (None, bias), (None, None)):
+            _, mean, rstd = k.layer_norm_forward(x, w, b, 1e-5)
+            k.layer_norm_backward(dy, x, mean, rstd, w)
+    for shape, groups in ((2, 100, 6), 2), ((2, 60, 6), 6), ((1, 3, 70), 7):
+        x, dy, weight, bias = numbers(*shape), numbers(*shape), numbers(shape[2]), numbers(shape[2])
+        _, mean, rstd = k.group_norm_forward(x, weight, bias, groups, 1e-5)
+        k.group_norm_backward(dy, x, mean, rstd, weight)
+        k.group_norm_forward(x, None, bias, groups, 1e-5)

@@ -408,12 +408,16 @@ _math = _Math()
 
 def _largest(*values):
     """max as a GPU has it: of two, NaN loses against every number; of more, Python's order of comparisons decides."""
-    return np.fmax(*values) if len(values) == 2 else max(*values)
+    return np.fmax(*values) if len(values) == 2 and not _integers(*values) else max(*values)
 
 
 def _smallest(*values):
     """min as a GPU has it."""
-    return np.fmin(*values) if len(values) == 2 else min(*values)
+    return np.fmin(*values) if len(values) == 2 and not _integers(*values) else min(*values)
+
+
+def _integers(a, b):
+    return isinstance(a, (int, np.integer)) and isinstance(b, (int, np.integer))
 
 
 _BUILT_IN = {"max": _largest, "min": _smallest}
