@@ -153,3 +153,26 @@ def norm(k, dtype, random):
         _, mean, rstd = k.group_norm_forward(x, weight, bias, groups, 1e-5)
         k.group_norm_backward(dy, x, mean, rstd, weight)
         k.group_norm_forward(x, None, bias, groups, 1e-5)
+def matmul(k, dtype, random):
+    """Every shape of tile, whole and cut; rows of a multiple of 4 numbers and others; parts of k; a product of nothing."""
+    def product(a, b, transpose_a=False, transpose_b=False):
+        k.matmul(random.normal(size=a).astype(dtype), random.normal(size=b).astype(dtype), transpose_a, transpose_b)
+
+    single = dtype == np.float32
+    product((8, 136), (8, 124), True)               # "large", in float32
+    product((40, 20), (20, 64))                     # "medium"
+    if single:
+        product((130, 9), (9, 126))
+        product((17, 50), (17, 61), True)
+        product((2, 49, 16), (2, 60, 16), False, True)
+    product((3, 8, 12), (12, 8))                    # "small"
+    product((3, 5, 7), (3, 9, 5), True, True)
+    if single:
+        product((8, 12), (3, 12, 8))
+        product((3, 900), (4, 900), False, True)    # two parts of k
+    product((3, 0), (0, 2))
+    product((0, 3), (3, 2))
+    k.matmul(np.arange(12).reshape(3, 4), np.arange(8).reshape(4, 2))
+    k.matmul(np.full((2, 2), 200, np.uint8), np.full((2, 2), 2, np.uint8))
+    y = np.zeros((3, 2), dtype)
+    k.matmul(np.ones((3, 4), dtype), np.ones((4, 2), dtype), out=y)

@@ -308,6 +308,12 @@ def allocate(nbytes):
         raise
 
 
+@functools.cache
+def processors():
+    """Multiprocessors of the GPU: how many blocks must run for all of it to be busy. The simulator is a GPU of two."""
+    return 2 if SIMULATED else int(cuda.current_context().device.MULTIPROCESSOR_COUNT)
+
+
 def memory_info():
     """(free, total) bytes of the device."""
     if SIMULATED:
