@@ -153,6 +153,9 @@ def norm(k, dtype, random):
         _, mean, rstd = k.group_norm_forward(x, weight, bias, groups, 1e-5)
         k.group_norm_backward(dy, x, mean, rstd, weight)
         k.group_norm_forward(x, None, bias, groups, 1e-5)
+
+
+@family
 def matmul(k, dtype, random):
     """Every shape of tile, whole and cut; rows of a multiple of 4 numbers and others; parts of k; a product of nothing."""
     def product(a, b, transpose_a=False, transpose_b=False):
