@@ -81,6 +81,13 @@ def test_what_breaks_is_told_with_its_line(tmp_path, text, words):
     assert outcome.state == "wrong" and words in outcome.hint, outcome.hint
 
 
+def test_the_line_is_told_of_a_file_named_from_here(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("def f(x):\n    return x[0]", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    outcome = examine(Exercise("f", "write f", lambda answer, rng: answer(1.0)), pathlib.Path("mine.py"))
+    assert outcome.hint.startswith("mine.py, line 2: TypeError")
+
+
 def test_endless_loop_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(exercises, "SECONDS", 0.2)
     outcome = told(tmp_path, "def f(x):\n    while True:\n        pass")

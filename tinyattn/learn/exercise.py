@@ -152,7 +152,8 @@ def _guarded(answer):
 
 def _told(error, path):
     """An exception of the reader's code in one line, with the line of their file it came from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    mine = str(path.absolute())                      # a module's frames know it so, however the file was named
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == mine]
     where = f"{path.name}, line {lines[-1]}: " if lines else ""
     return f"{where}{type(error).__name__}: {error}"
 

@@ -97,6 +97,11 @@ def differences(made, kept, within):
     return found
 
 
+def places(text):
+    """The lines of source files that a page points to, in its order."""
+    return [found[0] for found in PLACE.finditer(text)]
+
+
 def _text_differences(made, kept, within):
     made, kept = (PLACE.sub("", text) for text in (made, kept))
     a, b = NUMBER.split(made), NUMBER.split(kept)

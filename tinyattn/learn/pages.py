@@ -20,9 +20,10 @@ def kept(lesson):
 
 
 def write(lesson, made):
-    """Write the files of a page, and remove pictures that it has no more. A page that says the same as before stays as it is."""
+    """Write the files of a page, and remove pictures that it has no more. A page that says the same as before, and points to the same lines,
+    stays as it is."""
     before = kept(lesson)
-    if not compare(lesson, made):
+    if not compare(lesson, made) and markdown.places(made["README.md"]) == markdown.places(before.get("README.md", "")):
         return
     (lesson.folder / "fig").mkdir(exist_ok=True)
     for name in before.keys() - made.keys():

@@ -72,7 +72,7 @@ show(picture, "nudge", "The result as a function of a is a curve; at a = 2 the s
 # $c$. And where a number has several ways to the result, their effects add: `a` is used twice above, once in `a * b` and once in
 # `c + a`. These two sentences are the **chain rule**:
 #
-# $$\frac{\partial y}{\partial x} \;=\; \sum_{\text{ways from } x \text{ to } y} \;\; \prod_{\text{steps on the way}} (\text{slope of the step})$$
+# $$\frac{\partial y}{\partial x} = \sum_{\text{ways from } x \text{ to } y} \; \prod_{\text{steps on the way}} (\text{slope of the step})$$
 #
 # With the numbers of our example, $a=2$, $b=-3$, so $c=-6$, $d=-4$:
 
@@ -92,7 +92,7 @@ print("a over c:", way_over_c, "   a directly:", way_direct, "   together:", way
 # ## A number that remembers
 #
 # The idea is small: let each number **remember how it was made**: from which numbers, and with which slopes. Arithmetic on such numbers
-# then builds the record by the way, while the program runs.
+# then builds the record on the side, while the program runs.
 
 # %%
 
@@ -116,7 +116,7 @@ print("value:", y.value)
 print("y was made from:", [(parent.value, slope) for parent, slope in y.parents])
 
 # %% [markdown]
-# `result` is the very function from above; it did not notice that it was given something else than plain numbers. The record is a graph.
+# `result` is the very function from above; it did not notice that it was given anything but plain numbers. The record is a graph.
 # Its arrows point from each number to what was made of it, with the slope of the step written on it:
 
 # %% tags=["aside"]
@@ -366,6 +366,6 @@ print(f"a: {a.grad.item():+.8f}   b: {b.grad.item():+.8f}")
 # The same digits as above. From here on numbers come in arrays, and one new question comes with them: what happens to a slope when one
 # number was used for a whole row? That is lesson 02.
 #
-# **To read next.** `tinyattn/autograd.py` and `tinyattn/sweep.py` are this lesson at full size, 400 lines together. The book on the
+# **To read next.** `tinyattn/autograd.py` and `tinyattn/sweep.py` are this lesson at full size. The book on the
 # subject is A. Griewank and A. Walther, *Evaluating Derivatives* (SIAM 2008), chapter 3 for what we did here; the paper that made it the
 # way networks learn is D. Rumelhart, G. Hinton and R. Williams, "Learning representations by back-propagating errors" (Nature 323, 1986).

@@ -197,15 +197,16 @@ print(np.broadcast_to(np.expand_dims(upstream, 1), x.shape))
 #
 # Where was $w_{dk}$ used? In $y_{nk}$ for every example $n$, with the slope $x_{nd}$. Ways add:
 #
-# $$\bar w_{dk} = \sum_n x_{nd}\, g_{nk} \qquad\text{that is}\qquad
-# \underset{(D, K)}{\bar w} = \underset{(D, N)}{x^{\mathsf T}}\;\underset{(N, K)}{g}$$
+# $$\bar w_{dk} = \sum_n x_{nd}\, g_{nk}$$
 #
-# The sum over the examples is the same sum as for `b`: one weight was used for all of them. In the same way $x_{nd}$ was used in $y_{nk}$
-# for every neuron $k$, with slope $w_{dk}$:
+# $$\underset{(D, K)}{\bar w} = \underset{(D, N)}{x^{\mathsf T}}\;\underset{(N, K)}{g}$$
+#
+# The second line says the same for all $d$ and $k$ at once. The sum over the examples is the same sum as for `b`: one weight was used for
+# all of them. In the same way $x_{nd}$ was used in $y_{nk}$ for every neuron $k$, with slope $w_{dk}$:
 #
 # $$\underset{(N, D)}{\bar x} = \underset{(N, K)}{g}\;\underset{(K, D)}{w^{\mathsf T}}$$
 #
-# Nobody needs to keep these by heart. A gradient has the shape of its number; from `g` $(N, K)$ and `w` $(D, K)$ there is only one
+# Nobody needs to learn these by heart. A gradient has the shape of its array; from `g` $(N, K)$ and `w` $(D, K)$ there is only one
 # product of shape $(N, D)$. The shapes lead the way.
 
 # %% tags=["aside"]
@@ -317,7 +318,7 @@ def order(result):
     return noted[::-1]
 
 # %% [markdown]
-# The mean is a sum times $1/n$, and needs no backward of its own: whoever composes gets the derivative for nothing.
+# The mean is a sum times $1/n$, and needs no backward of its own.
 #
 # Is it right? We nudge every number of every input. The lengths 4, 3 and 2 differ; the bias is stretched over the rows, and the factor
 # `s`, a column, over the columns.

@@ -322,6 +322,8 @@ show(picture, "patterns", "Patient 2 is wrong by the same factor 8 at every pixe
 # says what it thinks.
 
 # %%
+import textwrap
+
 import tinyattn as ta
 
 
@@ -344,7 +346,7 @@ def examine(pair, *inputs):
 bias = rng.normal(size=8)
 reports = [examine((add_bias, add_bias_backward), x, bias), examine((row_mean, row_mean_backward), x), examine((blur, blur_backward), x)]
 for number, report in enumerate(reports, 1):
-    print(f"patient {number}:", report.problem or report.failures[0].hint)
+    print(textwrap.fill(f"patient {number}: {report.problem or report.failures[0].hint}", 100, subsequent_indent="    "))
 
 # %% [markdown]
 # Three times the right cause. The hints are careful: each pattern has to hold at every number, and at a second point too, or else the

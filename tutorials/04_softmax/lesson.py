@@ -207,7 +207,7 @@ axes.bar(range(3), p, color=[SOFT, BLUE, SOFT], width=0.5, alpha=0.55)
 for i, (share, step) in enumerate(zip(p, -gradient[0])):
     axes.annotate("", (i + 0.36, share + step), (i + 0.36, share),
                   arrowprops={"arrowstyle": "-|>", "color": GREEN if step > 0 else RED, "lw": 2.4, "shrinkA": 0, "shrinkB": 0})
-    axes.text(i + 0.42, share + step / 2, f"{step:+.2f}".replace("-", "−"), va="center", color="#1f7a50" if step > 0 else RED)
+    axes.text(i + 0.42, max(share + step / 2, 0.06), f"{step:+.2f}".replace("-", "−"), va="center", color="#1f7a50" if step > 0 else RED)
     axes.text(i, share + 0.02, f"{share:.2f}", ha="center")
 axes.axhline(1, color=SOFT, lw=0.8, ls="--")
 axes.axhline(0, color=SOFT, lw=0.8)
@@ -240,8 +240,9 @@ print(np.round(gradient * 2, 4) + 0.0)
 # For a sentence of 1,000 words that is a million slopes for *each* word. Lesson 02 says that we need not the table but what it does to
 # $g$. So multiply it out, before any number is computed:
 #
-# $$\bar s_j = \sum_i g_i\, p_i\,([i = j] - p_j) = g_j\, p_j - p_j \sum_i g_i\, p_i
-# = p_j \Big(g_j - \underbrace{\sum_i g_i\, p_i}_{\text{mean of } g}\Big)$$
+# $$\bar s_j = \sum_i g_i\, p_i\,([i = j] - p_j) = g_j\, p_j - p_j \sum_i g_i\, p_i$$
+#
+# $$\bar s_j = p_j \Big(g_j - \underbrace{\sum_i g_i\, p_i}_{\text{mean of } g}\Big)$$
 #
 # The table is gone: two passes over $T$ numbers. And it can be read: $\sum_i g_i p_i$ is the mean of what arrives, weighted by the
 # shares. **A score grows if its share gets more than the mean, and shrinks if it gets less.** What one gains the others lose. Forget the

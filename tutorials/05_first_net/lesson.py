@@ -58,8 +58,9 @@ show(picture, "task", "Three arms of a spiral wind around each other: no straigh
 # Where two scores are equal there is a straight line, so this net can only make straight cuts. A layer in between changes that: 32 weighted
 # sums, each bent by tanh, and the scores are weighted sums of those:
 #
-# $$\underset{(N,32)}{h} = \tanh(\underset{(N,2)}{x}\;\underset{(2,32)}{W_1} + \underset{(32,)}{b_1}), \qquad
-#   \underset{(N,3)}{\text{scores}} = h \;\underset{(32,3)}{W_2} + \underset{(3,)}{b_2}$$
+# $$\underset{(N,32)}{h} = \tanh(\underset{(N,2)}{x}\;\underset{(2,32)}{W_1} + \underset{(32,)}{b_1})$$
+#
+# $$\underset{(N,3)}{\text{scores}} = h \;\underset{(32,3)}{W_2} + \underset{(3,)}{b_2}$$
 #
 # Each of the 32 makes one cut in the plane, in a direction of its own and with a soft edge; together they can follow a spiral. Without
 # the tanh two layers would be one: $(xW_1)W_2 = x(W_1W_2)$ is a straight cut again.
@@ -164,8 +165,9 @@ for rate in (0.03, 0.1, 0.3, 1.0, 3.0):
 #
 # **Adam** (Kingma and Ba, 2014) gives each parameter a step size of its own: it averages the slope, averages its square, and divides.
 #
-# $$m \leftarrow \beta_1 m + (1-\beta_1)\, g, \qquad s \leftarrow \beta_2 s + (1-\beta_2)\, g^2, \qquad
-#   w \leftarrow w - \eta\, \frac{m / (1-\beta_1^t)}{\sqrt{s / (1-\beta_2^t)} + \varepsilon}$$
+# $$m \leftarrow \beta_1 m + (1-\beta_1)\, g, \qquad s \leftarrow \beta_2 s + (1-\beta_2)\, g^2$$
+#
+# $$w \leftarrow w - \eta\, \frac{m / (1-\beta_1^t)}{\sqrt{s / (1-\beta_2^t)} + \varepsilon}$$
 #
 # All of it is per number: $m$, $s$ and $w$ have one shape. With $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\varepsilon = 10^{-8}$.
 
@@ -293,15 +295,15 @@ axes[0].set_yticks([0, 1, 2], [name for name, *_ in RULES])
 show(picture, "comparison", "With well scaled inputs all three rules end near 1.0; with one coordinate in other units only Adam still comes close.")
 
 # %% [markdown]
-# With inputs of one size the three are equal, once each has its own rate. With inputs of different sizes SGD and momentum fall behind,
-# and no rate in the list helps them: a rate that the large coordinate can bear leaves the weights of the small one, whose slopes are
-# twenty times smaller, nearly where they began. How far momentum comes depends on the start, too: look at its three. Adam hardly notices. The
-# other remedy costs nothing: measure all inputs in units of their own spread before the net sees them. Between layers, where nobody chooses the units, normalisation layers do that (they come with the
-# CNNs).
+# With inputs of one size the three are equal, once each has its own rate. With inputs of different sizes SGD and momentum fall behind, and
+# no rate in the list helps them: a rate that the large coordinate can bear leaves the weights of the small one, whose slopes are twenty
+# times smaller, nearly where they began. How far momentum comes depends on the start, too: look at its three. Adam hardly notices. The
+# other remedy costs nothing: measure all inputs in units of their own spread before the net sees them. Between layers, where nobody chooses
+# the units, normalisation layers do that (the nets of lesson 11 have them).
 #
 # ## The same in the framework
 #
-# The formula there is this one, in place and for many parameters at once:
+# The framework's Adam is this formula, in place and for many parameters at once:
 
 # %%
 from tinyattn.kernels import reference

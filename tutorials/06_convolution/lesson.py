@@ -111,7 +111,9 @@ for R, stride, padding in ((3, 1, 0), (3, 1, 1), (7, 1, 3), (3, 2, 1), (7, 4, 3)
 # - **Gabor's** kernel is a wave under a bell. It answers to stripes of one direction $\theta$ and one width, here and not elsewhere; cells
 #   in the first stage of a cat's visual cortex behave much like it (Hubel and Wiesel 1962, Daugman 1985):
 #
-# $$g(x, y) = \exp\left(-\frac{x^2 + y^2}{2 \sigma^2}\right) \cos\left(\frac{2\pi u}{\lambda} + \varphi\right), \qquad u = x \cos\theta + y \sin\theta$$
+# $$g(x, y) = \exp\left(-\frac{x^2 + y^2}{2 \sigma^2}\right) \cos\left(\frac{2\pi u}{\lambda} + \varphi\right)$$
+#
+# $$u = x \cos\theta + y \sin\theta$$
 
 # %%
 
@@ -204,10 +206,10 @@ for stride, step in ((1, 1), (1, 3), (4, 4), (4, 1)):
 # Pictures have channels and come in batches, and one wants many kernels. Kernel $k$ has a slice for each channel, and the slices' results
 # are added:
 #
-# $$y_{nkij} = b_k + \sum_{c,r,s} w_{kcrs} \; x_{n,\,c,\;i\cdot s + r - p,\;j \cdot s + s' - p}
-# \qquad x\,(N, C, H, W),\quad w\,(K, C, R, S),\quad y\,(N, K, H', W')$$
+# $$\underset{(N, K, H', W')}{y_{nkij}} = \underset{(K,)}{b_k} + \sum_{c,r,s} \underset{(K, C, R, S)}{w_{kcrs}} \; \underset{(N, C, H, W)}{x_{nchv}}$$
 #
-# (writing that with loops is the first exercise). In the framework it is `conv2d`, and it agrees with ours:
+# where row $r$ of the kernel meets row $h = i \cdot \text{stride} + r - \text{padding}$ of the picture, and column $s$ likewise column $v$.
+# (Writing that with loops is the first exercise.) In the framework it is `conv2d`, and it agrees with ours:
 
 # %%
 theirs = F.conv2d(ta.tensor(image[None, None]), ta.tensor(kernel[None, None]), stride=2, padding=3)

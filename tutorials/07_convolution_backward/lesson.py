@@ -1,13 +1,12 @@
 # %% [markdown]
 # # 07 · Convolution backward by hand
 #
-# Every book says it in one line: *the gradient of a convolution is a convolution with the flipped kernel.* Most readers nod, and go on. But
-# a convolution uses one weight at every place of the image, and it reads one pixel for many outputs. If the error asks that one output
-# grow, which pixels are told, and which weights, and where in all this does something get flipped?
+# Every book says it in one line: *the gradient of a convolution is a convolution with the flipped kernel.* But a convolution uses one
+# weight at every place of the image, and it reads one pixel for many outputs. **If the error asks that one output grow, which pixels are
+# told, and which weights, and where in all this does something get flipped?**
 #
-# This lesson answers with pencil and paper, on a row of six numbers. Then it does the same for images with channels, batches, strides and
-# padding, where nothing new will happen. You need the slope of a product (lesson 01), the nudge that checks it (lesson 03), and what a
-# convolution computes (lesson 06).
+# We answer with pencil and paper, on a row of six numbers. Then we do the same for images with channels, batches, strides and padding,
+# where nothing new will happen.
 #
 # ## Six numbers and three weights
 #
@@ -38,12 +37,12 @@ for i in range(len(y)):
     print(f"y[{i}] = " + " + ".join(f"{x[i + r]:.0f}·{w[r]:<3.0f}" for r in range(3)) + f" = {y[i]:.0f}")
 
 # %% [markdown]
-# Look at the digits: the row begins 2, 7, 1, and `y[0]` is 172. The pixels stand there in reverse, since the last one read got the
-# largest weight. Keep it in mind; it will come back the other way round.
+# The row begins 2, 7, 1, and `y[0]` is 172: its digits are the pixels in reverse, since the last one read got the largest weight. It will
+# come back the other way round.
 #
-# Somewhere behind this layer an error $L$ was computed, and its walk backward (lesson 01) has come as far as $y$. It brings, for each
-# output, how much $L$ grows for each 1 that this output grows: $\partial L / \partial y_i$, an array of the shape of $y$. We call it `dy`,
-# and want `dx` and `dw`, which are the same for $x$ and $w$. Say it brought
+# Behind this layer an error $L$ was computed, and its walk backward (lesson 01) has come as far as $y$. It brings, for each output, how
+# much $L$ grows for each 1 that this output grows: $\partial L / \partial y_i$, an array of the shape of $y$. We call it `dy`, and want
+# `dx` and `dw`, which are the same for $x$ and $w$. Say it brought
 
 # %%
 dy = np.array([3.0, 1, 4, 1])
@@ -51,8 +50,8 @@ dy = np.array([3.0, 1, 4, 1])
 # %% [markdown]
 # ## Turn the table around
 #
-# The table above is written from the outputs' side: for each `y`, what it read. For `dx` we need it from the other side: **which outputs
-# did `x[3]` reach, and through which weight?** No new thinking is needed, only another sorting of the same entries:
+# What was printed above is written from the outputs' side: for each `y`, what it read. For `dx` we need it from the other side: **which
+# outputs did `x[3]` reach, and through which weight?** That is the same list, sorted otherwise:
 
 # %%
 for m in range(len(x)):
@@ -60,9 +59,9 @@ for m in range(len(x)):
     print(f"x[{m}] reaches " + ", ".join(f"y[{i}] through w[{r}]" for i, r in reached))
 
 # %% [markdown]
-# Read the line of `x[3]`: the outputs go up, 1, 2, 3, and the weights go **down**, 2, 1, 0. That is the whole secret. The picture
-# shows the two readings in one table. A filled cell says that this `y` reads this `x`, and through which weight. A row, which is how the
-# forward pass reads, says $w_0, w_1, w_2$. A column, which is how `dx` must read, says $w_2, w_1, w_0$.
+# Read the line of `x[3]`: the outputs go up, 1, 2, 3, and the weights go **down**, 2, 1, 0. That is the flip. The picture shows both
+# readings in one table. A filled cell says that this `y` reads this `x`, and through which weight. A row, which is how the forward pass
+# reads, says $w_0, w_1, w_2$. A column, which is how `dx` must read, says $w_2, w_1, w_0$.
 
 # %% tags=["aside"]
 from matplotlib.patches import Rectangle
@@ -89,18 +88,15 @@ show(picture, "table",
      "The table of which y reads which x: its rows hold the weights in the order 0, 1, 2, its columns in the order 2, 1, 0.")
 
 # %% [markdown]
-# (This table is a matrix $W$ with $y = Wx$; reading it by columns is $dx = W^{\mathsf T} dy$. The kernel is flipped because the transpose
-# of a band that runs one way is a band that runs the other way. If you like matrices, you are done.)
-#
 # ## Two ways to compute it
 #
 # If $x_m$ grows by 1, then $y_i$ grows by the weight $w_r$ between them, and $L$ by $w_r \, dy_i$; several ways add (lesson 01). So
 #
 # $$dx_m = \sum_{i + r = m} w_r \, dy_i .$$
 #
-# A program can take these products in two orders. **Scatter**: go through the outputs, and let each one throw its `dy` back onto the three
-# pixels that it read. **Gather**: go through the pixels, and let each one collect from the outputs that it reached; for a fixed pixel $m$,
-# the output is $i = m - r$, with a *minus*, so as the weight's number goes up, the output's goes down.
+# A program can take these products in two orders. **Scatter**: go through the outputs, and let each throw its `dy` back onto the three
+# pixels that it read. **Gather**: go through the pixels, and let each collect from the outputs that it reached. For a fixed pixel $m$ the
+# output is $i = m - r$, with a *minus*: as the weight's number goes up, the output's goes down.
 
 # %%
 
@@ -147,11 +143,10 @@ show(picture, "two_ways",
      "Scatter: dy[1] throws 1, 10, 100 onto dx[1], dx[2], dx[3], left to right. Gather: dx[3] collects with 100, 10, 1, left to right.")
 
 # %% [markdown]
-# The same numbers, as it must be: the products are the same, only the loops run in another order. And now the digits. `dy` is 3, 1, 4, 1,
-# and `dx[2]` is 314: read **forward**. In `y`, the digits of `x` stood **backward**. Forward and backward pass read the kernel in opposite
-# directions, and weights that are powers of ten make it plain.
+# The same products, added in another order. And now the digits: `dy` is 3, 1, 4, 1, and `dx[2]` is 314, read **forward**. In `y`, the
+# digits of `x` stood **backward**. The two passes read the kernel in opposite directions.
 #
-# Are they right? We nudge. The loss that has exactly this `dy` is $L = \sum_i dy_i \, y_i$, for its slope for $y_i$ is the number $dy_i$.
+# Is it right? We nudge. The loss that has exactly this `dy` is $L = \sum_i dy_i \, y_i$, for its slope for $y_i$ is the number $dy_i$.
 
 # %%
 
@@ -178,8 +173,8 @@ print("nudged: ", slopes(lambda x: np.sum(dy * forward(x, w)), x).round(4))
 # $$dw_r = \sum_i x_{i+r} \, dy_i .$$
 #
 # Compare this with $y_i = \sum_r x_{i+r} w_r$: it is the same sliding sum over $x$, with `dy` in the place of the kernel. Nothing is
-# flipped here: as $i$ goes up, the position $i + r$ in `x` goes up with it. And a bias $b$ that is added to every output moves them all by
-# the same, so its slope is the plain sum of `dy`.
+# flipped here: as $i$ goes up, the place $i + r$ in `x` goes up with it. A bias $b$ that is added to every output moves them all alike, so
+# its slope is the plain sum of `dy`.
 
 # %%
 dw = forward(x, dy)
@@ -190,17 +185,17 @@ print("db:", db)
 # %% [markdown]
 # ## One sum that holds everything
 #
-# Write the loss out in full, and all three results can be read off one line:
+# Write that loss out in full:
 #
 # $$L \;=\; \sum_{i,\,r} \; dy_i \; w_r \; x_{i+r}$$
 #
 # Strike out one of the three factors, and what remains is the slope for it. Without $x$: `dx`. Without $w$: `dw`. Without $dy$: $y$ itself.
-# All of convolution, forward and backward, is one list of triples (an output, a weight, a pixel) that meet, and each pass walks the same
-# list and adds to a different one of the three. Remember this line, and you can write any convolution's gradient without looking it up.
+# All of convolution, forward and backward, is one list of triples (an output, a weight, a pixel) that meet; each pass walks the list and
+# adds to a different one of the three. Whoever remembers this line can write any convolution's gradient.
 #
 # ## Images, channels, batches
 #
-# A 2-D convolution has more letters and the same list. The shapes, with PyTorch's names:
+# A 2-D convolution has more letters and the same list:
 #
 # | | shape | index |
 # |---|---|---|
@@ -213,8 +208,9 @@ print("db:", db)
 #
 # $$h = i \cdot \text{stride} + r \cdot \text{dilation} - \text{padding}$$
 #
-# (for the columns $v = j \cdot \text{stride} + s \cdot \text{dilation} - \text{padding}$). If $h$ lies outside the image, the kernel looked
-# at padding, which is 0 and nobody's, and the triple does not count. So here is the list, and the three passes:
+# and likewise $v$ from $j$ and $s$. (**Dilation** spreads the kernel: its neighbouring weights read pixels that far apart.) If $h$ lies
+# outside the image, the kernel looked at padding, which is 0 and nobody's, and the triple does not count. So here is the list, and the
+# three passes:
 
 # %%
 
@@ -264,15 +260,13 @@ for name, ours, judge in (("dx", DX, by_nudging[0]), ("dw", DW, by_nudging[1])):
 print(f"{sum(1 for _ in meetings(X.shape, Wt.shape, **how))} meetings, and each pass walks them once")
 
 # %% [markdown]
-# Two images, three channels in, four out, stride 2, padding 1, an image that is not square and a kernel that is not square: the one line of
-# index arithmetic took care of all. Note what each sum runs over. `dw` and `db` add over the *whole batch*: the weights were shared by all
-# images, so all images have a say. It is a sum, not a mean. If the loss is a mean over the batch, its division by $N$ is in `dy` already.
+# Channels, stride, padding, nothing square: the one line of index arithmetic took care of all. Note that `dw` and `db` add over the *whole
+# batch*, for all images shared the weights. It is a sum, not a mean: if the loss is a mean, its division by $N$ is in `dy` already.
 #
 # ## The flip, seen
 #
-# In two dimensions, flipping means turning upside down and mirroring, a half turn. A kernel in the shape of an F makes it visible. Put a
-# single 1 into `dy`, and `dx` is what this output throws back: the F, stamped as it is. Put a single 1 into `x`, and `y` shows all outputs
-# that this pixel reached: the F, turned.
+# In two dimensions the flip is a half turn: upside down *and* mirrored. Take a kernel in the shape of an F. A single 1 in `dy` throws the F
+# back as it is. A single 1 in `x` reaches the outputs in the shape of an F that is turned.
 
 # %%
 F = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]], float)[None, None]      # (1, 1, 5, 3)
@@ -295,32 +289,18 @@ show(picture, "stamp",
      "With an F as the kernel, a single 1 in dy stamps an upright F into dx, and a single 1 in x leaves a half-turned F in y.")
 
 # %% [markdown]
-# So to *gather* `dx` with a kernel sliding over `dy`, the kernel must be turned first, as in one dimension; the two turns cancel.
+# So to *gather* `dx` with a kernel sliding over `dy`, the kernel must be turned first. Forget it, and a net may still train: [the museum's
+# exhibit 03](../museum/03_kernel_not_flipped.py) has this mistake, and the reason why it hides so well.
 #
-# Would you notice if you forgot? Not always, and this is what makes it a nasty mistake. A blur is the same when turned, and nothing is
-# wrong. Sobel's kernel becomes its own negative when turned, and then every layer below goes uphill. The layer itself gets the right slopes
-# in either case, since `dw` needs no flip. Here is how well the unflipped `dx` points along the right one (1: the same direction, 0: no
-# relation, −1: opposite):
-
-# %%
-g = rng.normal(size=(1, 1, 8, 8))
-for name, kernel in (("blur", [[1, 2, 1], [2, 4, 2], [1, 2, 1]]), ("Sobel", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
-                     ("random", rng.normal(size=(3, 3)))):
-    kernel = np.array(kernel, float)[None, None]
-    right = conv_dx(g, kernel, (1, 1, 10, 10), **plain)
-    unflipped = conv_dx(g, kernel[:, :, ::-1, ::-1], (1, 1, 10, 10), **plain)
-    print(f"{name:>6}: {np.sum(right * unflipped) / np.linalg.norm(right) / np.linalg.norm(unflipped):+.2f}")
-
-# %% [markdown]
 # ## Stride, padding, dilation in the gather view
 #
-# Scattering needs no thought: each `dy` knows where it read. But fast programs gather, since each `dx` is then finished at one stroke and
-# no two threads write to the same place. So it pays to know what the picture becomes.
+# Scattering needs no thought: each `dy` knows where it read. But fast programs gather, for each `dx` is then finished at one stroke, and no
+# two threads write to the same place.
 #
-# **Stride** 2 means that the forward pass made outputs at every second place only. Put `dy` back at the places where they were made, with
-# zeros in the gaps, and slide the turned kernel with stride 1. **Dilation** puts the gaps into the kernel instead. **Padding** made the
-# image larger, and its gradient comes out larger too; the rim belongs to the zeros, who learn nothing: crop it. If the stride left a last
-# row unread, its pixels have reached nobody, and their gradient is 0: append it.
+# **Stride** 2 made outputs at every second place only. Put `dy` back at the places where they were made, with zeros in the gaps, and slide
+# the turned kernel with stride 1. **Dilation** puts the gaps into the kernel instead. **Padding** made the image larger, and its gradient
+# comes out larger too; the rim belongs to the zeros, who learn nothing: crop it. A last row that the stride left unread has reached nobody:
+# its gradient is 0.
 
 # %%
 stride = 2
@@ -357,78 +337,9 @@ show(picture, "stride",
      "With stride 2, dy is spread with a zero between its numbers; the reversed kernel slides over it by single steps and gives dx.")
 
 # %% [markdown]
-# Read the result once more: 301 and 104 mix two outputs each, their neighbours 30, 10 and 40 come from one. With three weights and stride
-# 2, every second pixel inside the row is hit twice as often as those beside it. It is a property of the layer and no mistake, and when such
-# a layer is run in this direction to paint images, the uneven hits show as a checkerboard (Odena and others, 2016).
-#
-# ## Fast enough to use
-#
-# The loops above do one product per turn of a Python loop. There is a better cut through the same list: **fix one weight's place (r, s)**.
-# All pixels that it touches lie on a regular grid, a slice of the padded image, and on it the weight's place is a small matrix $(K, C)$
-# that works on channels. Nine turns of the loop for a 3×3 kernel, whatever the image:
-
-# %%
-
-
-def windows(padded, w_shape, y_shape, stride, dilation):
-    """Yield (r, s, the view of the padded image (N, C, H', W') that the kernel's place (r, s) touches)."""
-    Ho, Wo = y_shape[2:]
-    for r, s in np.ndindex(*w_shape[2:]):
-        top, left = r * dilation, s * dilation
-        yield r, s, padded[:, :, top:top + stride * (Ho - 1) + 1:stride, left:left + stride * (Wo - 1) + 1:stride]
-
-
-def pad(x, p):
-    return np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
-
-
-def fast_y(x, w, y_shape, stride, padding, dilation):
-    y = np.zeros(y_shape)
-    for r, s, window in windows(pad(x, padding), w.shape, y_shape, stride, dilation):
-        y += np.einsum("kc,ncij->nkij", w[:, :, r, s], window)
-    return y
-
-
-def fast_dx(dy, w, x_shape, stride, padding, dilation):
-    padded = pad(np.zeros(x_shape), padding)
-    for r, s, window in windows(padded, w.shape, dy.shape, stride, dilation):
-        window += np.einsum("kc,nkij->ncij", w[:, :, r, s], dy)                     # a view: this adds into `padded`
-    return padded[:, :, padding:padding + x_shape[2], padding:padding + x_shape[3]]  # the rim is cropped
-
-
-def fast_dw(dy, x, w_shape, stride, padding, dilation):
-    dw = np.zeros(w_shape)
-    for r, s, window in windows(pad(x, padding), w_shape, dy.shape, stride, dilation):
-        dw[:, :, r, s] = np.einsum("nkij,ncij->kc", dy, window)
-    return dw, dy.sum(axis=(0, 2, 3))
-
-
-print("y: ", np.allclose(fast_y(X, Wt, DY.shape, **how), conv_y(X, Wt, DY.shape, **how), rtol=0, atol=1e-12))
-print("dx:", np.allclose(fast_dx(DY, Wt, X.shape, **how), DX, rtol=0, atol=1e-12))
-print("dw:", np.allclose(fast_dw(DY, X, Wt.shape, **how)[0], DW, rtol=0, atol=1e-12))
-
-# %% [markdown]
-# The three `einsum`s are the three ways to strike one factor out of $dy_{nkij}\, w_{kc}\, x_{ncij}$. The line with `window +=` is a
-# scatter: windows of neighbouring taps overlap, and what falls on the same pixel adds up, which is why it must not be `=`.
-#
-# And the gather view, now with everything: spread `dy`, put zeros around it, turn the kernel, swap its channel axes (it now reads $K$
-# channels and makes $C$), and run the *forward* convolution with stride 1. One function computes both directions.
-
-# %%
-
-
-def dx_by_forward(dy, w, x_shape, stride, padding):
-    """dx as a forward convolution (dilation 1, padding below the kernel's size)."""
-    N, C, H, W = x_shape
-    K, _, R, S = w.shape
-    room = np.zeros((N, K, H + R - 1, W + S - 1))
-    top, left = R - 1 - padding, S - 1 - padding
-    room[:, :, top:top + stride * (dy.shape[2] - 1) + 1:stride, left:left + stride * (dy.shape[3] - 1) + 1:stride] = dy
-    turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)                                # (C, K, R, S)
-    return fast_y(room, turned, x_shape, stride=1, padding=0, dilation=1)
-
-
-print("dx by the forward pass:", np.allclose(dx_by_forward(DY, Wt, X.shape, 2, 1), DX, rtol=0, atol=1e-12))
+# With channels and both directions nothing changes but the shapes: `dy` $(N, K, H', W')$ spread into zeros, the kernels turned and their
+# channel axes swapped, $(C, K, R, S)$, for they now read $K$ channels and make $C$; and the *forward* convolution makes `dx`. Writing that
+# is the third exercise.
 
 # %% [markdown]
 # ## The same in the framework
@@ -447,11 +358,16 @@ source(reference.conv2d_backward_input, "The same, tap by tap")
 source(direct.backward_input, "The compiled one")
 
 # %% [markdown]
-# The second is our `conv_dx`, the third our `fast_dx`. (The channels come last there, `(N, H, W, C)`, because the numbers of one pixel then
-# lie side by side; lesson 09 tells why this is fast. `groups` splits the channels into parts that do not see each other.) The compiled one
-# gathers: it is our `dx_by_forward`, with one improvement. Instead of sliding over inserted zeros it sorts the pixels by their remainder
-# when divided by the stride. All pixels of one remainder meet the same part of the kernel (in our row: the even ones $w_0$ and $w_2$, the
-# odd ones $w_1$ alone), and each such part is a small convolution of its own. All must agree with what we wrote by hand:
+# The second is our `conv_dx`. (The channels come last there, `(N, H, W, C)`, because the numbers of one pixel then lie side by side; lesson 09
+# tells why this is fast. `groups` splits the channels into parts that do not see each other.)
+#
+# The third cuts the same list otherwise: it fixes one place $(r, s)$ of the kernel. All pixels that this place touches are a slice of the
+# padded image, and the weights at it are a matrix $(K, C)$ that works on channels: nine products of matrices for a 3×3 kernel, whatever
+# the image. Slices of neighbouring places overlap, hence the `+=`.
+#
+# The compiled one gathers. Instead of sliding over inserted zeros it sorts the pixels by their remainder when divided by the stride. All
+# pixels of one remainder meet the same part of the kernel (in our row: the even ones $w_0$ and $w_2$, the odd ones $w_1$ alone), and each
+# such part is a small convolution of its own. All must agree with what we wrote by hand:
 
 # %%
 for rung in ("reference", "cpu"):
@@ -464,17 +380,13 @@ for rung in ("reference", "cpu"):
     print(f"{rung:>9}: dx, dw, db within 1e-12 of ours: {agree}")
 
 # %% [markdown]
-# All of this can be watched cell by cell, forward and backward, with and without stride and padding: `ta.viz.conv_stepper("conv.html")`
-# writes a page to open in a browser, with no network.
-#
-# There is one more use for what you now know. A layer that runs `dx`'s formula as its *forward* pass turns a small image into a larger one;
-# it is called a transposed convolution (`conv_transpose2d`), and by the sum with the three factors its own backward pass is a plain
-# convolution.
+# All of this can be watched cell by cell: `ta.viz.conv_stepper("conv.html")` writes a page to open in a browser, with no network. And a
+# layer that runs `dx`'s formula as its *forward* pass, to make a large image of a small one, is called a transposed convolution
+# (`conv_transpose2d`); by the sum with the three factors its own backward pass is a plain convolution.
 #
 # The next question is smaller and has a trap of its own: a pooling layer keeps one number of four and drops the rest. Where does its
 # gradient go, and what if two were equally large? That is lesson 08.
 #
-# **To read next.** `kernels/reference/conv.py` is this lesson in 150 lines; `kernels/cpu/conv/` has the fast ones. V. Dumoulin and F.
-# Visin, "A guide to convolution arithmetic for deep learning" (arXiv:1603.07285, 2016) draws every case of stride and padding. Y. LeCun and
-# others, "Backpropagation applied to handwritten zip code recognition" (Neural Computation 1, 1989) trained shared weights first. A. Odena,
-# V. Dumoulin and C. Olah, "Deconvolution and checkerboard artifacts" (Distill, 2016) is about the uneven hits.
+# **To read next.** `kernels/reference/conv.py`; `kernels/cpu/conv/` has the fast ones. V. Dumoulin and F. Visin, "A guide to convolution
+# arithmetic for deep learning" (arXiv:1603.07285, 2016) draws every case of stride and padding. Y. LeCun and
+# others, "Backpropagation applied to handwritten zip code recognition" (Neural Computation 1, 1989) trained shared weights first.

@@ -184,7 +184,7 @@ def conv_cores(x, w):
 # $9C$ times, though they are needed only at the end.
 #
 # So keep them where they are computed. A core has 16 vector registers of 8 float32 (AVX2), or 32 of 16 (AVX-512): the fastest memory there
-# is, and less than 2 KiB of it. Take a **tile** of outputs, say 6 neighbouring pixels × 2 vectors of channels, and hold its 12 vectors of sums
+# is, and at most 2 KiB of it. Take a **tile** of outputs, say 6 neighbouring pixels × 2 vectors of channels, and hold its 12 vectors of sums
 # in registers during the whole sum. One step then loads 2 vectors of filters and 6 single numbers of the image, and makes 12 vector multiply-adds
 # of them: every loaded filter is used 6 times, every loaded pixel number twice. (With 32 registers it is 14 × 2.)
 
@@ -363,7 +363,7 @@ show(picture, "ladder", "Speeds of nine rungs on a scale in which each step is t
 # of it are thousands of times faster, and one large product beats nine that each pass over the output.
 #
 # Compiling the loops brings a factor of hundreds and is still far behind NumPy: one number at a time. Turning them inside out, which changes no
-# sum, brings another ten. A second core brings less than a second factor of two. The tile, on *one* core, overtakes both: not by multiplying
+# sum, brings another ten. A second core brings less than a factor of two. The tile, on *one* core, overtakes both: not by multiplying
 # faster, but by fetching less. The framework is the tile on all cores.
 #
 # Winograd's convolution is counted by the multiplications that it stands for, not by the fewer that it makes; so it may lie beyond what the
@@ -425,7 +425,9 @@ for name, row in code.items():
 # Before climbing, one should ask how high the roof is. A kernel cannot be faster than the arithmetic units, nor faster than memory
 # can bring its numbers. The ratio of the two demands, operations for each byte that must be moved at least once, is its **arithmetic intensity**:
 #
-# $$I = \frac{2 \cdot N H W \cdot 9 C K}{4\,\text{bytes} \cdot (N H W C + 9 C K + N H W K)}, \qquad \text{speed} \le \min(\text{arithmetic},\; I \cdot \text{memory})$$
+# $$I = \frac{2 \cdot N H W \cdot 9 C K}{4\,\text{bytes} \cdot (N H W C + 9 C K + N H W K)}$$
+#
+# $$\text{speed} \le \min(\text{arithmetic},\; I \cdot \text{memory})$$
 #
 # This is the *roofline*: a slope on the left, where memory decides, and a flat roof on the right.
 
@@ -470,6 +472,9 @@ show(picture, "roofline", "The roof: rising with the operations for each byte wh
 #
 # And that is the whole trick of the ladder: the arithmetic was never the problem. At each rung the machine had been waiting for something else: for
 # Python, for the next addition, for the store and the load, for the other core. Find out what it waits for, and take that away.
+#
+# A convolution is fast now. It is still short-sighted: three pixels by three, always the same nine places. How a number asks for what it
+# needs, wherever that is, is lesson 10.
 #
 # **To read next.** U. Drepper, "What every programmer should know about memory" (2007); S. Williams, A. Waterman and D. Patterson, "Roofline"
 # (CACM 52, 2009); K. Goto and R. van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008), where the tile is from;

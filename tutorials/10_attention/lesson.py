@@ -98,8 +98,9 @@ print("by product: ", by_product.round(4))
 # And dot products of many queries with many keys are one matrix product. So here is attention, for $B$ sequences at once, each with $T$
 # queries, and $S$ keys with a value each:
 #
-# $$P = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt D}\right), \qquad O = P\,V \qquad\qquad
-# \underbrace{Q}_{B,T,D} \quad \underbrace{K}_{B,S,D} \quad \underbrace{V}_{B,S,E} \quad \underbrace{P}_{B,T,S} \quad \underbrace{O}_{B,T,E}$$
+# $$\underset{(B,T,S)}{P} = \text{softmax}\left(\frac{1}{\sqrt D} \; \underset{(B,T,D)}{Q} \; \underset{(B,D,S)}{K^\top}\right)$$
+#
+# $$\underset{(B,T,E)}{O} = \underset{(B,T,S)}{P} \; \underset{(B,S,E)}{V}$$
 #
 # Row $i$ of $P$ says how much query $i$ takes from each value; each row sums to 1.
 

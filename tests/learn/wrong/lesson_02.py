@@ -57,11 +57,20 @@ def mean_without_the_axis(gradient, shape, axis):
     return np.broadcast_to(gradient, shape) / shape[axis]
 
 
+def mean_forgets_what_arrives(gradient, shape, axis):
+    return np.full(shape, 1 / (np.prod(shape) if axis is None else shape[axis]))
+
+
+def unbroadcast_everything(gradient, shape):
+    return gradient.sum()
+
+
 WRONG = {
     "unbroadcast": [(unbroadcast_not_at_all, "ways add up"), (unbroadcast_mean, "a mean"), (unbroadcast_missing_axes_only, "(1, "),
-                    (unbroadcast_drops_ones, "must stay"), (unbroadcast_first_use, "all uses count")],
+                    (unbroadcast_drops_ones, "must stay"), (unbroadcast_first_use, "all uses count"),
+                    (unbroadcast_everything, "everything is added up")],
     "matmul_backward": [(matmul_for_each_of_the_batch, "all of them used it"), (matmul_mean_over_batch, "mean over the batch"),
                         (matmul_first_of_the_batch, "only the first"), (matmul_shapes_alone, "all lengths are equal")],
     "mean_backward": [(mean_as_sum, "gradient of a sum"), (mean_divided_by_all, "divided by too much"),
-                      (mean_without_the_axis, "wrong axis")],
+                      (mean_without_the_axis, "wrong axis"), (mean_forgets_what_arrives, "slope of the step alone")],
 }

@@ -91,7 +91,7 @@ def mean_over_images(dy, x_shape, size, stride, padding, count_include_pad):
 
 WRONG = {
     "max_pool2d_backward": [(max_ties_counted_twice, "more goes out than came in"), (max_ties_shared, "first takes all"),
-                            (max_last_of_ties, "last one is told"), (max_overlaps_overwritten, "adds up"), (max_zeros_win, "dx["),
+                            (max_last_of_ties, "last one is told"), (max_overlaps_overwritten, "adds up"), (max_zeros_win, "padding may never win"),
                             (max_mean, "number of images"), (max_tells_all, "only the winner")],
     "avg_pool2d_backward": [(mean_as_sum, "as if the forward pass added"), (mean_overlaps_overwritten, "adds up"),
                             (mean_always_counts, "real pixels count"), (mean_never_counts, "size² everywhere"),

@@ -21,7 +21,8 @@ def _unbroadcast(answer, rng):
         if np.shape(given) != shape and np.size(given) == np.size(expected):
             raise Wrong(told + f"the result has shape {np.shape(given)}: an axis on which the input had length 1 must stay")
         same(given, expected, told + "gradient",
-             [(gradient.mean(grown).reshape(shape), told + "this is a mean; ways add up, nothing divides them"),
+             [(gradient.sum(), told + "everything is added up; only the axes along which the input was stretched should be"),
+              (gradient.mean(grown).reshape(shape), told + "this is a mean; ways add up, nothing divides them"),
               (first, told + "this takes what one use sent back; all uses count")], rtol=1e-7)
 
 
@@ -54,7 +55,8 @@ def _mean_backward(answer, rng):
         expected = slope(lambda x: np.mean(x, axis), np.zeros(shape), gradient)
         count = np.prod(shape) if axis is None else shape[axis]
         mistakes = [(expected * count, told + "this is the gradient of a sum; each number has a smaller share in a mean"),
-                    (expected * count / np.prod(shape), told + "divided by too much: how many numbers went into one mean?")]
+                    (expected * count / np.prod(shape), told + "divided by too much: how many numbers went into one mean?"),
+                    (np.full(shape, 1 / count), told + "this is the slope of the step alone; what has arrived behind it is lost")]
         if axis is not None and shape == (3, 3):
             other = np.broadcast_to(np.expand_dims(gradient, 1 - axis), shape) / 3
             mistakes.append((other, told + "stretched along the wrong axis: put the lost axis back where it was, then stretch"))

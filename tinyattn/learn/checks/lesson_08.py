@@ -55,6 +55,13 @@ def _equal(window):
     return _all(window) / _all(window).sum()
 
 
+def _zeros_compete(dy, x, how):
+    """dx where the padding is zeros, which beat what is negative."""
+    size, stride, padding = how
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    return _routed(dy, padded, (size, stride, 0), _first)[:, :, padding:padding + x.shape[2], padding:padding + x.shape[3]]
+
+
 def _written_over(dy, x, how):
     dx = np.zeros(x.shape)
     for i, j, rows, columns in _windows(x.shape[2:], *how):
@@ -76,6 +83,7 @@ def _max_pool2d_backward(answer, rng):
         nudged = slope(lambda x: _max(x, *how), x, dy, STEP)
         same(answer(dy, x, *how), nudged, "dx",
              [(_written_over(dy, x, how), OVERLAP),
+              (_zeros_compete(dy, x, how), "the padding has won windows at the border: a zero beats every negative pixel, and padding may never win"),
               (_routed(dy, x, how, lambda w: np.full(w.shape, 1 / w.size)),
                "all pixels of a window are told: only the winner had a part in it"),
               (_routed(dy, -x, how, _first), "the gradient goes to the smallest number of each window"),

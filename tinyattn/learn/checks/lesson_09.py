@@ -70,4 +70,4 @@ def _intensity(answer, rng):
 
 EXERCISES = [Exercise("im2col", "a convolution as one matrix product, for any stride and padding", _im2col),
              Exercise("conv_numba", "the loop nest, compiled, right at the borders", _conv_numba),
-             Exercise("arithmetic_intensity", "operations for each byte: which roof is yours?", _intensity)]
+             Exercise("arithmetic_intensity", "operations for each byte that is moved", _intensity)]
