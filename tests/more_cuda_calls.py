@@ -179,3 +179,34 @@ def matmul(k, dtype, random):
     k.matmul(np.full((2, 2), 200, np.uint8), np.full((2, 2), 2, np.uint8))
     y = np.zeros((3, 2), dtype)
     k.matmul(np.ones((3, 4), dtype), np.ones((4, 2), dtype), out=y)
+
+
+
+
+@family
+def attention(k, dtype, random):
+    """Small tiles, and large ones with and without 16-byte accesses, in one slice and several; edges, masks, nothing to see."""
+    def given(B, H, T, S, D, E):
+        return [random.normal(size=(B, H, n, d)).astype(dtype) for n, d in ((T, D), (S, D), (S, E))]
+
+    def both(qkv, mask, causal):
+        scale = 0.7
+        o, lse = k.attention_forward(*qkv, mask, causal, scale)
+        k.attention_backward(random.normal(size=o.shape).astype(dtype), *qkv, o, lse, mask, causal, scale)
+
+    both(given(1, 1, 5, 18, 20, 17), None, False)                     # float64, and few tokens: slices of 16
+    both(given(1, 1, 0, 3, 2, 2), None, False)
+    both(given(1, 2, 2, 0, 2, 2), None, False)                        # queries without keys
+    mask = np.where(random.random((2, 1, 3, 4)) < 0.4, -np.inf, random.normal(size=(2, 1, 3, 4))).astype(dtype)
+    mask[:, :, 1] = -np.inf
+    both(given(2, 2, 3, 4, 3, 3), mask, False)
+    if dtype == np.float32:
+        both(given(1, 1, 66, 34, 16, 12), None, False)                # two large tiles each way, the second with 2 tokens
+        both(given(1, 1, 34, 65, 8, 8), random.normal(size=(1, 1, 34, 65)).astype(dtype), True)
+        both(given(1, 1, 18, 5, 18, 30), None, False)                 # width 32, number by number
+        both(given(1, 1, 17, 9, 68, 72), None, True)                  # two slices of 64
+    for T in (3, 17) if dtype == np.float32 else (3,):
+        qkv = random.normal(size=(2, T, 3 * 2 * 4)).astype(dtype)
+        for mask in (None, random.normal(size=(1, 2, T, T)).astype(dtype)):
+            o, lse = k.self_attention_forward(qkv, 2, mask, mask is None, 0.5)
+            k.self_attention_backward(random.normal(size=o.shape).astype(dtype), qkv, o, lse, 2, mask, mask is None, 0.5)
