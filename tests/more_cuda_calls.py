@@ -181,8 +181,6 @@ def matmul(k, dtype, random):
     k.matmul(np.ones((3, 4), dtype), np.ones((4, 2), dtype), out=y)
 
 
-
-
 @family
 def attention(k, dtype, random):
     """Small tiles, and large ones with and without 16-byte accesses, in one slice and several; edges, masks, nothing to see."""
@@ -210,3 +208,34 @@ def attention(k, dtype, random):
         for mask in (None, random.normal(size=(1, 2, T, T)).astype(dtype)):
             o, lse = k.self_attention_forward(qkv, 2, mask, mask is None, 0.5)
             k.self_attention_backward(random.normal(size=o.shape).astype(dtype), qkv, o, lse, 2, mask, mask is None, 0.5)
+
+
+@family
+def conv(k, dtype, random):
+    """Full tiles and their edges in both sizes, phases of strides, groups, channels that fill no quad, several parts of a sum."""
+    def arrays(*shapes):
+        return [random.normal(size=shape).astype(dtype) for shape in shapes]
+
+    simple = (1, 1), (0, 0), (1, 1), 1
+    k.conv2d_forward(*arrays((1, 12, 11, 17), (36, 17, 1, 1), (36,)), *simple)          # "tall", two tiles of pixels; channels to fill up
+    k.conv2d_backward_input(*arrays((1, 12, 11, 18), (18, 36, 1, 1)), (1, 12, 11, 36), *simple)
+    k.conv2d_backward_weight(*arrays((1, 3, 3, 68), (1, 3, 3, 130)), (68, 130, 1, 1), *simple)  # "tall", two tiles both ways
+    for N, H, W, C, K, R, S, stride, padding, dilation, groups, biased in (
+            (1, 5, 6, 8, 36, 3, 2, (2, 3), (1, 0), (1, 1), 1, True),      # phases, some with fewer pixels; two tiles of filters
+            (1, 5, 5, 6, 10, 3, 3, (2, 2), (2, 2), (2, 2), 1, True),      # phases that no tap meets
+            (1, 9, 8, 8, 5, 4, 2, (4, 3), (1, 1), (2, 2), 1, False),      # every second phase, and taps two by two
+            (1, 3, 5, 10, 32, 3, 1, (1, 2), (1, 0), (1, 1), 2, True),     # groups that fill a tile, their channels none
+            (1, 5, 5, 8, 12, 3, 3, (2, 1), (1, 1), (1, 1), 2, True),      # groups of few channels: one by one
+            (1, 5, 4, 8, 8, 3, 3, (1, 1), (1, 1), (1, 2), 8, True),       # depthwise, by quads
+            (2, 12, 8, 20, 5, 1, 1, (1, 1), (0, 0), (1, 1), 1, True),     # several parts of the sum over pixels
+            (2, 12, 8, 2, 3, 2, 1, (1, 1), (0, 0), (1, 1), 1, True)):     # the same, one by one
+        x, w, b = arrays((N, H, W, C), (K, C // groups, R, S), (K,))
+        options = stride, padding, dilation, groups
+        dy, = arrays(k.conv2d_forward(x, w, b if biased else None, *options).shape)
+        k.conv2d_backward_input(dy, w, x.shape, *options)
+        k.conv2d_backward_weight(dy, x, w.shape, *options)
+    k.conv2d_forward(x, w, b, *options, np.empty_like(dy))
+    k.conv2d_backward_input(dy, w, x.shape, *options, np.empty_like(x))
+    k.conv2d_forward(x[:0], w, b, *options)
+    k.conv2d_backward_input(dy[:0], w, (0, *x.shape[1:]), *options)
+    k.conv2d_backward_weight(dy[:0], x[:0], w.shape, *options)

@@ -1,6 +1,7 @@
 """Every kernel in `numba.cuda`: the GPU's rung. Importing it needs no GPU; without one, ``TINYATTN_CUDA=simulator`` runs it in Python."""
 from .array import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
+from .conv import *  # noqa: F401,F403
 from .dlpack import from_dlpack  # noqa: F401
 from .elementwise import *  # noqa: F401,F403
 from .group_norm import *  # noqa: F401,F403

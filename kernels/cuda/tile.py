@@ -15,13 +15,14 @@ numbers of both slices, in registers:
             │  ▓▓          ▓▓        │
             └────────────────────────┘
 
-Who loads what. For each slice a thread fetches a quad (4 numbers) of left and one of right. Where memory runs along the tile's
-lines ("straight") these are 4 neighbouring lines at one k; where it runs along k ("turned"), 4 neighbouring k of one line, which
-go to four rows of the slice. Slices lie in shared memory as [k][line] either way, twice: while one is multiplied the next is on its
+Who loads what. For each slice a thread fetches a quad (4 numbers) of left ("tall": two) and one of right. Where memory runs along
+the tile's lines ("straight") these are 4 neighbouring lines at one k; where it runs along k ("turned"), 4 neighbouring k of one line,
+which go to four rows of the slice. Slices lie in shared memory as [k][line] either way, twice: while one is multiplied the next is on its
 way through registers to the other, and one barrier a slice is enough.
 
     shapes     tile        threads    sums a thread    DEPTH    multiply-adds for a shared load of 16 bytes (float32)
     "large"    128 × 128   256        8 × 8             8       16
+    "tall"     128 × 64    128        8 × 8             8       16
     "medium"    64 × 64    256        4 × 4            16        8
     "small"     32 × 32     64        4 × 4             8        8
 
@@ -46,7 +47,7 @@ import functools
 
 from .runtime import cuda, device, load4, multiply_add, store4
 
-SHAPES = {"large": (2, 4, 2, 8), "medium": (2, 4, 1, 16), "small": (1, 2, 1, 8)}
+SHAPES = {"large": (2, 4, 2, 8), "tall": (2, 2, 2, 8), "medium": (2, 4, 1, 16), "small": (1, 2, 1, 8)}
 """Warps along m, warps along n, how many squares of 4 × 4 a thread has in each direction, and DEPTH."""
 
 
@@ -79,6 +80,23 @@ def slices_of(shape):
 
 APART = 4
 """Numbers unused from one k of a slice to the next: the parts of a turned quad then fall into different banks."""
+
+
+@device
+def store_quad(quad, y, to, n, N, wide):
+    """y[to …] = the quad, whose first number is of column n of N."""
+    if wide:
+        if n < N:
+            store4(y, to, quad)
+    else:
+        if n < N:
+            y[to] = quad[0]
+        if n + 1 < N:
+            y[to + 1] = quad[1]
+        if n + 2 < N:
+            y[to + 2] = quad[2]
+        if n + 3 < N:
+            y[to + 3] = quad[3]
 
 
 @functools.cache
@@ -143,22 +161,6 @@ def tile(shape):
             else:
                 sums = multiply_add(sums, load4(left, a), load4(right, b))
         return sums
-
-    @device
-    def store_quad(quad, y, to, n, N, wide):
-        """y[to …] = the quad, whose first number is of column n of N."""
-        if wide:
-            if n < N:
-                store4(y, to, quad)
-        else:
-            if n < N:
-                y[to] = quad[0]
-            if n + 1 < N:
-                y[to + 1] = quad[1]
-            if n + 2 < N:
-                y[to + 2] = quad[2]
-            if n + 3 < N:
-                y[to + 3] = quad[3]
 
     @device
     def store(sums, y, start, m, n, M, N, wide):
