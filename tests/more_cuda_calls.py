@@ -239,3 +239,31 @@ def conv(k, dtype, random):
     k.conv2d_forward(x[:0], w, b, *options)
     k.conv2d_backward_input(dy[:0], w, (0, *x.shape[1:]), *options)
     k.conv2d_backward_weight(dy[:0], x[:0], w.shape, *options)
+
+
+@family
+def softmax(k, dtype, random):
+    """A few lanes a row, a warp, a block; rows of several blocks; numbers far from 0, infinite ones, and none."""
+    hard = random.normal(size=(7, 9)) * 10_000
+    hard[1, 3], hard[2], hard[3, 5], hard[4, :8], hard[5, 0] = -np.inf, -np.inf, np.inf, -np.inf, np.nan
+    long = random.normal(size=(2, 2100)) * 9
+    long[0, ::2], long[0, 5] = -np.inf, 40
+    for x in (hard, long, random.normal(size=(5, 140)), random.normal(size=(130, 3)), np.zeros((3, 1)), np.zeros((0, 3)), np.zeros((3, 0))):
+        x = x.astype(dtype)
+        y, z = k.softmax_forward(x), k.log_softmax_forward(x)
+        dy = random.normal(size=x.shape).astype(dtype)
+        k.softmax_backward(dy, y), k.log_softmax_backward(dy, z)
+
+
+@family
+def loss(k, dtype, random):
+    """Every option, with short rows and long ones, an ignored label, and a weight of 0 at a logit of −∞."""
+    for B, C in ((5, 10), (2, 2100), (3, 70), (0, 4))[:4 if dtype == np.float32 else 1]:
+        logits, target = (random.normal(size=(B, C)) * 5).astype(dtype), random.integers(0, C, B)
+        weight = random.uniform(size=C).astype(dtype)
+        weight[1], logits[:, 1], target[1:2], target[:1] = 0, -np.inf, -100, 0
+        for w, smoothing in ((None, 0), (weight, 0.1), (None, 0.1), (weight, 1)):
+            finite = np.where(np.isfinite(logits) | (w is not None), logits, 0)
+            _, probs = k.cross_entropy_forward(finite, target, w, -100, smoothing)
+            k.cross_entropy_backward(random.normal(size=B).astype(dtype), probs, target, w, -100, smoothing)
+            k.cross_entropy_backward(np.ones(1, dtype), probs, target, w, -100, smoothing, B)
