@@ -34,7 +34,7 @@ class ForeignArray:
     itemsize = property(lambda self: self._hidden.itemsize)
     nbytes = property(lambda self: self._hidden.nbytes)
     strides = property(lambda self: self._hidden.strides)
-    flags = property(lambda self: types.SimpleNamespace(c_contiguous=self._hidden.flags.c_contiguous))
+    flags = property(lambda self: types.SimpleNamespace(c_contiguous=self._hidden.flags.c_contiguous, writeable=self._hidden.flags.writeable))
     T = property(lambda self: ForeignArray(self._hidden.T))
 
     def transpose(self, *axes):
@@ -63,8 +63,8 @@ class ForeignArray:
                 raise TypeError(f"a foreign array is indexed by ints, slices, None and …, got {type(item).__name__}")
         return ForeignArray(self._hidden[index if Ellipsis in index else (*index, Ellipsis)])      # a view, where all are ints too
 
-    def __reduce__(self):
-        return from_host, (self._hidden,)
+    def __deepcopy__(self, memo):
+        return ForeignArray(self._hidden.copy())
 
     def _refuse(self, *_, **__):
         raise TypeError("a foreign array was touched outside the kernels")

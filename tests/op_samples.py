@@ -112,7 +112,8 @@ PLAIN = {
 NOT_OPERATIONS = {
     "broadcast_shape": "a helper on shapes", "common_dtype": "a helper on dtypes", "index_argument": "a check", "padding_row": "a check",
     "energy": "what energy_gate multiplies by, for those who record it: tests/nn/test_gate_defects.py",
-    "triangle": "the mask of tril and triu", "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
+    "triangle": "the mask of tril and triu", "put_rows": "scatter and x[…] = … on a device: tests/test_foreign_arrays.py",
+    "detach": "cuts the tape: tests/test_autograd.py", "refuse_in_place": "a check",
     "rand": "random numbers: tests/ops/test_random.py", "randn": "random numbers: tests/ops/test_random.py",
     "sequence_lengths": "a check", "tile_size": "a check", "add_relu": "relu(a + b) in one pass: tests/nn/test_fused.py", "ones": "with zeros above", "ones_like": "with zeros_like above", "full_like": "with zeros_like above",
     "rand_like": "random numbers: tests/ops/test_random.py", "randn_like": "random numbers: tests/ops/test_random.py",

@@ -1,4 +1,6 @@
 """The operations touch no array outside the kernels: each runs on arrays of a device that allows nothing else, bit for bit."""
+import copy
+
 import numpy as np
 import pytest
 from foreign import ForeignArray, installed
@@ -225,3 +227,35 @@ def test_a_model_moves():
         net(x)
     net.cpu()
     assert all(v.device == "cpu" for v in [*net.parameters(), *net.buffers()])
+
+
+def test_numbers_that_are_on_the_device_stay_there(monkeypatch):
+    def done(device):
+        def there(values):
+            return ta.tensor(values, device=device)
+        x = ta.tensor(np.arange(60.0).reshape(3, 4, 5), device=device, requires_grad=True)
+        i, j = there([[-1, 0], [2, 2]]), there([3, 1])
+        found = [x[i], x[:, j], x[i, j], x[:, j, there([-5])], x[i, :, j], x[0, j], x[j[1:]], x[i, [0, 3]], x[:, :, i[:0]]]
+        y = x * 1
+        y[i, j] = there([[1.0], [2.0]])[:, None] * x[0, 0]
+        y[:, there([0, 0, 2]), there([4, 4, -1])] = there([7.0, 8.0, 9.0]) * x[:, :1, 0]
+        y[y > 30] = x[0, 0, 1] * -1
+        z = x.scatter(1, there([[[0, 1], [1, 1], [1, 3]], [[2, 2], [2, 0], [0, 2]]]), x[:2, :3, 3:] * 100)
+        z = z.scatter(2, there([[[4]]]), -5)
+        found += [y, z]
+        total = sum((f * f).sum() for f in found)
+        (first,) = ta.grad(total, x, create_graph=True)
+        found += [first, *ta.grad((first * first).sum(), x)]
+        return found
+    here = done("cpu")
+    monkeypatch.setattr(kernels.rung("cuda"), "to_host", None)     # nobody may look
+    there = done("cuda")
+    monkeypatch.undo()
+    same([y.detach().cpu().numpy() for y in there], [y.detach().numpy() for y in here])
+
+
+def test_whole_models_are_copied():
+    net = ta.nn.Linear(3, 2).cuda()
+    other = copy.deepcopy(net)
+    other.weight.data = (other.weight * 0).data
+    assert other.weight.device == "cuda" and net.weight.abs().sum().item() > 0 == other.weight.abs().sum().item()

@@ -74,9 +74,11 @@ class Function:
         except AttributeError:
             _refuse_inputs(ctx, inputs)
         ctx.kernels = kernels.rung()
-        for x in inputs:
-            if x is not None and type(x.data) is not ndarray:
+        given = [None if x is None else x.data for x in inputs]
+        for array in given:
+            if type(array) is not ndarray and array is not None:
                 inputs = _on_one_device(ctx, inputs)
+                given = [None if x is None else x.data for x in inputs]
                 break
         ctx.attributes = attributes
         ctx.hooks, ctx._saved, ctx._state = None, (), "not recorded"
@@ -84,7 +86,6 @@ class Function:
         if recording:
             _refuse_stale_views(inputs)
 
-        given = [None if x is None else x.data for x in inputs]
         if recording and len(given) > 1:
             _tell_apart(given, inputs)
         try:

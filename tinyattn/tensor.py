@@ -320,9 +320,11 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
     if that is not said, where `data` is. TypeError for anything that is not numbers, or a dtype that is not supported.
     """
     device = checked_device(device, "tensor", data.device if isinstance(data, Tensor) else "cpu")
+    dtype = None if dtype is None else checked_dtype(dtype, "tensor")
+    if isinstance(data, Tensor) and data.device == device != "cpu":
+        return Tensor(kernels.on(device).cast(data.data, data.dtype if dtype is None else dtype), requires_grad)
     if isinstance(data, Tensor):
         data = data._on_host()
-    dtype = None if dtype is None else checked_dtype(dtype, "tensor")
     try:
         array = np.array(data, dtype=dtype, order="K")
     except MemoryError:

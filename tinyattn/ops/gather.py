@@ -3,13 +3,12 @@
 Each has its transpose, which adds up: where one element was picked twice, its gradient is the sum of both.
 """
 import math
-import operator
 
 import numpy as np
 
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
-from ..tensor import Tensor, is_number
+from ..tensor import Tensor, is_number, moved
 from . import arguments
 from .arguments import as_tensor, check_range, choice, tensor_argument
 from .shape import cast
@@ -162,12 +161,36 @@ def _coordinates(index, dim):
     return tuple(place)
 
 
-def _scattered(k, x, v, index, dim, write=operator.setitem):
-    """A copy of `x` with `v` written to where `index` points, or added or multiplied there: by NumPy, where each number has its turn."""
-    y, v, index = (k.to_host(k.contiguous(a)) for a in (x, v, index))
-    y = y.copy()
-    write(y, _coordinates(index, dim), v)
-    return k.from_host(y)
+def put_rows(k, x, index, v):
+    """x (R, D), but its row index[n] is v[n], and of several for one row the last; index (n,) int64, v (n, D).
+
+    By kernels alone, on a device: the numbers are sorted, and of equal ones the last is known by its neighbour.
+    """
+    n, R = index.size, x.shape[0]
+    if not n or not x.size:
+        return x
+    numbers, places = (a.reshape(n) for a in k.sort(index.reshape(1, n), False))       # equal ones as they came
+    last = k.full((n,), True, np.dtype(bool))
+    k.assign(last[:-1], k.ne(numbers[:-1], numbers[1:]))
+    winner = k.where(last, k.add(places, 1), k.zeros((n,), np.dtype(np.int64)))
+    source = k.sub(k.scatter_add(winner, 0, numbers, R), 1)                             # of each row; −1: it stays
+    rows = k.take_rows(v, k.maximum(source, 0))
+    return k.where(k.ge(source, 0).reshape(R, 1), rows, x)
+
+
+def _scattered(k, x, v, index, dim):
+    """`x` with `v` written to where `index` points along an axis: a copy."""
+    if isinstance(x, np.ndarray):
+        y = k.copy(x)
+        y[_coordinates(index, dim)] = v
+        return y
+    steps = [math.prod(x.shape[i + 1:]) for i in range(x.ndim)]                         # in a contiguous array
+    place = k.mul(k.contiguous(index), steps[dim])
+    for i, n in enumerate(index.shape):
+        if i != dim:
+            place = k.add(place, k.mul(k.arange(n), steps[i]).reshape((n,) + (1,) * (index.ndim - 1 - i)))
+    made = put_rows(k, k.contiguous(x).reshape(x.size, 1), place.reshape(place.size), k.contiguous(v).reshape(place.size, 1))
+    return made.reshape(x.shape)
 
 
 class ScatterFunction(Function):
@@ -187,9 +210,8 @@ class ScatterFunction(Function):
 def scatter(input, dim, index, src, *, reduce=None):
     """input, but y[index[i, j], j] = src[i, j] for dim = 0, and likewise along others; src a tensor or one number.
 
-    Of several numbers for one place the last stays (in PyTorch any may), which is why this is done one after the other, in the host's
-    memory: from a GPU the numbers go there and back. With `reduce` "add" or "multiply" each is added to what
-    is there, or multiplied with it; the latter has no gradient.
+    Of several numbers for one place the last stays (in PyTorch any may). With `reduce` "add" or "multiply" each is added to what
+    is there, or multiplied with it; the latter has no gradient, and is done in the host's memory.
     """
     if reduce is not None:
         choice(reduce, ("add", "multiply"), "scatter", "reduce")
@@ -202,6 +224,7 @@ def scatter(input, dim, index, src, *, reduce=None):
     if reduce == "multiply":
         if is_grad_enabled() and (x.requires_grad or src.requires_grad):
             raise RuntimeError("scatter: reduce=\"multiply\" has no gradient; work on x.detach(), or under ta.no_grad()")
-        y = _scattered(kernels.of(x.data), x.data, src.data, index.data, dim, np.multiply.at)
-        return Tensor(y.reshape(input.shape))
+        y = np.array(x._on_host())
+        np.multiply.at(y, _coordinates(index._on_host(), dim), src._on_host())
+        return Tensor(moved(y.reshape(input.shape), x.device))
     return ScatterFunction.apply(x, src, index, dim=dim).reshape(input.shape)

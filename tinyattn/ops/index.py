@@ -6,7 +6,8 @@ axis is kept. Then the arrays pick from the axes of that view: together they are
     y[…] = x[a[…], b[…]]          is          rows of the matrix (axes of a and b, all the others), numbered a · n_b + b
 
 a copy; the gradient is added back where each row came from, in a fixed order, also where one was picked twice. A boolean array
-of several axes stands for the numbers of its True elements, one array an axis. (NumPy counts a plain integer beside an array
+of several axes stands for the numbers of its True elements, one array an axis; how many these are must be known, so a mask on a GPU is
+waited for and read. Numbers on a GPU stay there, unseen: what is out of range is for the kernels to notice. (NumPy counts a plain integer beside an array
 as an array too, so x[0, :, [1, 2]] has other axes there.)
 """
 import math
@@ -16,24 +17,28 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Function, is_grad_enabled
-from ..tensor import Tensor
+from ..tensor import Tensor, is_number
 from .arguments import as_tensor, tensor_argument
 from .axes import PermuteFunction
-from .gather import IndexSelectFunction, gather  # noqa: F401  (others look for it here)
+from .compare import where
+from .gather import IndexSelectFunction, gather, put_rows  # noqa: F401  (others look for gather here)
 from .shape import ReshapeFunction, broadcast_shape, cast, contiguous, unbroadcast
 
 _WANTED = "an index must be made of ints, slices, None, …, and integer or boolean arrays"
 
 
-def _plain(index):
-    """An index as a tuple of ints, slices, None, … and arrays, and whether there are arrays; TypeError for what cannot index."""
+def _plain(index, device):
+    """An index as a tuple of ints, slices, None, … and arrays, and whether there are arrays; TypeError for what cannot index.
+
+    Arrays are NumPy's, but numbers that are on the `device` of what is indexed are that device's.
+    """
     items = index if type(index) is tuple else (index,)
     if not all(type(i) is int or i is None or i is Ellipsis for i in items):
-        items = tuple([i if type(i) is int or i is None else _slice(i) if type(i) is slice else _item(i) for i in items])
-    return items, any(type(i) is np.ndarray for i in items)
+        items = tuple([i if type(i) is int or i is None else _slice(i) if type(i) is slice else _item(i, device) for i in items])
+    return items, any(kernels.is_array(i) for i in items)
 
 
-def _item(item):
+def _item(item, device):
     if item is Ellipsis:
         return item
     if isinstance(item, (bool, np.bool_)):
@@ -42,6 +47,8 @@ def _item(item):
         return int(item)
     if isinstance(item, (list, tuple, range)):
         item = _array(item)
+    if isinstance(item, Tensor) and item.device == device != "cpu" and item.ndim and item.dtype.kind in "iu" and item.dtype != np.uint8:
+        return cast(item, np.int64).data
     array = item._on_host() if isinstance(item, Tensor) else item
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iub":
         raise TypeError(f"{_WANTED}, got {item!r:.100}")
@@ -76,7 +83,7 @@ def _slice(s):
 
 def _shown(index):
     """An index as it was written, shortened."""
-    items = [f"array of shape {i.shape}" if type(i) is np.ndarray else repr(i).replace("Ellipsis", "…") for i in index]
+    items = [f"array of shape {i.shape}" if kernels.is_array(i) else repr(i).replace("Ellipsis", "…") for i in index]
     return items[0] if len(items) == 1 else f"({', '.join(items)})"
 
 
@@ -94,7 +101,7 @@ def _two_steps(shape, index):
     def refuse(why):
         raise IndexError(f"index {_shown(index)} does not fit a tensor of shape {shape}: {why}")
 
-    named = sum(i.ndim if type(i) is np.ndarray and i.dtype == bool else i is not None and i is not Ellipsis for i in index)
+    named = sum(i.ndim if kernels.is_array(i) and i.dtype == bool else i is not None and i is not Ellipsis for i in index)
     if named > len(shape) or sum(i is Ellipsis for i in index) > 1:
         refuse(f"it names {named} axes" if named > len(shape) else "… may stand in it once")
     view, arrays, axis, at = [], {}, 0, 0            # axis: of x; at: of the view
@@ -103,7 +110,7 @@ def _two_steps(shape, index):
             skipped = len(shape) - named
             view += [slice(None)] * skipped
             axis, at = axis + skipped, at + skipped
-        elif type(item) is not np.ndarray:
+        elif not kernels.is_array(item):
             view.append(item)
             axis, at = axis + (item is not None), at + (type(item) is not int)
         elif item.dtype == bool and item.ndim == 0:  # x[True] has a new axis of length 1, x[False] one of length 0
@@ -118,12 +125,12 @@ def _two_steps(shape, index):
                 arrays[at] = numbers_of_one_axis
                 axis, at = axis + 1, at + 1
         else:
-            n = shape[axis]
-            if item.size and not -n <= item.min() <= item.max() < n:
+            n, k = shape[axis], kernels.of(item)
+            if type(item) is np.ndarray and item.size and not -n <= item.min() <= item.max() < n:
                 wrong = int(item.max() if item.max() >= n else item.min())
                 refuse(f"{wrong} is out of range for axis {axis} of length {n}")
             view.append(slice(None))
-            arrays[at] = item + n * (item < 0)
+            arrays[at] = item + n * (item < 0) if type(item) is np.ndarray else k.where(k.lt(item, 0), k.add(item, n), item)
             axis, at = axis + 1, at + 1
     shapes = [a.shape for a in arrays.values()]
     try:
@@ -168,15 +175,28 @@ class UnsliceFunction(Function):
 
 def getitem(x, index):
     """``x[index]``: a view for slices and integers, a copy for integer and boolean arrays. IndexError says what is out of range."""
-    index, picks = _plain(index)
+    index, picks = _plain(index, x.device)
     if not picks:
         return SliceFunction.apply(x, index=index)
     return _read(x, *_two_steps(x.shape, index))
 
 
-def _numbers(x, array):
-    """The numbers of an index in one axis, on the device of `x`."""
-    return Tensor(kernels.of(x.data).from_host(np.ascontiguousarray(array).reshape(-1)))
+def _on_device(k, array):
+    """An array of numbers, where the kernels k find it."""
+    return k.from_host(np.ascontiguousarray(array)) if isinstance(array, np.ndarray) else array
+
+
+def _row_numbers(k, lengths, arrays):
+    """a · n_b + b for the arrays a, b, … that pick from axes of these lengths, in one axis."""
+    if all(isinstance(a, np.ndarray) for a in arrays):                  # most often, and at once
+        rows = arrays[0]
+        for n, a in zip(lengths[1:], arrays[1:]):
+            rows = rows * n + a
+        return _on_device(k, rows.reshape(-1))
+    rows, *rest = [_on_device(k, a) for a in arrays]
+    for n, a in zip(lengths[1:], rest):
+        rows = k.add(k.mul(rows, n), a)
+    return k.contiguous(rows).reshape(rows.size)
 
 
 def _read(x, view, arrays):
@@ -187,15 +207,13 @@ def _read(x, view, arrays):
         return x
     shape, first, picked = _place(x.shape, arrays)
     axes, rest = list(arrays), [i for i in range(x.ndim) if i not in arrays]
-    if len(axes) == 1:
-        return ReshapeFunction.apply(IndexSelectFunction.apply(x, _numbers(x, arrays[first]), dim=first), shape=shape)
     lengths = [x.shape[i] for i in axes]
-    numbers_of_rows = np.zeros((), np.int64)
-    for n, array in zip(lengths, arrays.values()):
-        numbers_of_rows = numbers_of_rows * n + array                                 # a · n_b + b
+    rows = Tensor(_row_numbers(kernels.of(x.data), lengths, list(arrays.values())))
+    if len(axes) == 1:
+        return ReshapeFunction.apply(IndexSelectFunction.apply(x, rows, dim=first), shape=shape)
     matrix = PermuteFunction.apply(x, dims=tuple(axes + rest)).reshape(math.prod(lengths), math.prod(x.shape[i] for i in rest))
-    y = IndexSelectFunction.apply(matrix, _numbers(x, numbers_of_rows), dim=0)
-    y = y.reshape(numbers_of_rows.shape + tuple(x.shape[i] for i in rest))            # the picked axes first, …
+    y = IndexSelectFunction.apply(matrix, rows, dim=0)
+    y = y.reshape(shape[first:first + picked] + tuple(x.shape[i] for i in rest))      # the picked axes first, …
     order = [*range(picked, picked + first), *range(picked), *range(picked + first, y.ndim)]
     return contiguous(PermuteFunction.apply(y, dims=tuple(order))) if first else y    # … then where they belong
 
@@ -233,18 +251,18 @@ def _write(x, view, arrays, v):
 
 
 def _write_rows(k, place, arrays, v):
-    """``place[arrays] = v`` on a device: for each number of `place`, the one of `v` that comes there last, if any does.
-
-    Which that is NumPy says: it writes the numbers of v's elements in the same way.
-    """
-    shape, _, _ = _place(place.shape, arrays)
-    source = np.full(place.shape, -1, np.int64)
-    source[tuple(arrays.get(i, slice(None)) for i in range(place.ndim))] = np.arange(math.prod(shape)).reshape(shape)
-    source = source.reshape(-1)
+    """``place[arrays] = v`` on a device: the axes that are picked from are brought to the front, and rows of them written."""
+    shape, first, picked = _place(place.shape, arrays)
+    axes, rest = list(arrays), [i for i in range(place.ndim) if i not in arrays]
+    lengths = [place.shape[i] for i in axes]
+    rows = _row_numbers(k, lengths, list(arrays.values()))
     v = v if getattr(v, "device", None) == place.device else k.full((), v, place.dtype)
-    v = k.contiguous(k.broadcast_to(v, shape)).reshape(math.prod(shape), 1)
-    written = k.take_rows(v, k.from_host(np.maximum(source, 0))).reshape(place.shape) if v.size else place
-    k.assign(place, k.where(k.from_host(source >= 0).reshape(place.shape), k.contiguous(written), k.contiguous(place)))
+    v = k.broadcast_to(v, shape).transpose(*range(first, first + picked), *range(first), *range(first + picked, len(shape)))
+    turned = place.transpose(*axes, *rest)
+    matrix = k.contiguous(turned).reshape(math.prod(lengths), math.prod(place.shape[i] for i in rest))
+    made = put_rows(k, matrix, rows, k.contiguous(v).reshape(rows.size, matrix.shape[1]))
+    if made is not matrix:
+        k.assign(turned, made.reshape(turned.shape))
 
 
 def refuse_in_place(x):
@@ -266,11 +284,10 @@ def _fitted(value, target):
     return value.reshape(kept) if extra else value
 
 
-def _writable(array):
-    """Whether each number has a place of its own, and may be changed."""
-    if type(array) is np.ndarray:
-        return array.flags.writeable
-    return all(step != 0 or n == 1 for step, n in zip(array.strides, array.shape))
+def _is_mask(index, x):
+    """Whether `index` is one mask for the first axes of `x`, both on a device: a number is written there without a look at the mask."""
+    return (isinstance(index, Tensor) and index.device == x.device != "cpu" and index.dtype == bool and 0 < index.ndim
+            and index.shape == x.shape[:index.ndim])
 
 
 def setitem(x, index, value):
@@ -279,7 +296,10 @@ def setitem(x, index, value):
     RuntimeError for a leaf that requires a gradient (its old value would be lost), for a view inside a recorded
     history (assign through the tensor that it is a view of), and for an expanded view.
     """
-    view, picks = _plain(index)
+    if _is_mask(index, x) and (value.ndim == 0 if isinstance(value, Tensor) else is_number(value)):
+        mask = index.reshape(index.shape + (1,) * (x.ndim - index.ndim))
+        index, value = Ellipsis, where(mask, cast(as_tensor(value, "x[…] = …", x), x.dtype), x)
+    view, picks = _plain(index, x.device)
     view, arrays = _two_steps(x.shape, view) if picks else (view, {})
     target = _look_up(x.data, view).shape
     if arrays:
@@ -287,7 +307,7 @@ def setitem(x, index, value):
     value = _fitted(cast(as_tensor(value, "x[…] = …", x), x.dtype), target)
     if value.device != x.device and (value.ndim or x.device == "cpu"):
         value = value.to(x.device)      # but a number is written from where it is
-    if not _writable(x.data):
+    if not x.data.flags.writeable:
         raise RuntimeError(f"x[…] = …: the memory of this tensor of shape {x.shape} is read-only: several of its elements may "
                            "share one place (expand), or it belongs to someone else; work on x.clone()")
     if is_grad_enabled() and (x.requires_grad or value.requires_grad):
