@@ -184,7 +184,7 @@ def test_a_device_that_is_not_there():
         raise RuntimeError("no GPU was found")
     kernels.rung("cuda").check_available = missing
     for touch in (lambda: ta.zeros(2, device="cuda"), lambda: ta.ones(2).cuda(), lambda: ta.nn.Linear(2, 2).to("cuda"), lambda: ta.nn.Linear(2, 2, device="cuda")):
-        with pytest.raises(RuntimeError, match="device 'cuda' cannot be used: no GPU was found"):
+        with pytest.raises(RuntimeError, match=": no GPU was found"):
             touch()
     with pytest.raises(ValueError, match="x.to"):
         with kernels.use("cuda"):

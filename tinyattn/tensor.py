@@ -415,8 +415,8 @@ def checked_device(device, caller, default="cpu"):
                          "GPU that is used)")
     try:
         kernels.rung("cuda").check_available()
-    except (ImportError, RuntimeError) as error:
-        raise RuntimeError(f"{caller}: device {device!r} cannot be used: {error}") from None
+    except RuntimeError as error:
+        raise RuntimeError(f"{caller}: {error}") from None
     return "cuda"
 
 
