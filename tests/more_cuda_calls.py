@@ -267,3 +267,19 @@ def loss(k, dtype, random):
             _, probs = k.cross_entropy_forward(finite, target, w, -100, smoothing)
             k.cross_entropy_backward(random.normal(size=B).astype(dtype), probs, target, w, -100, smoothing)
             k.cross_entropy_backward(np.ones(1, dtype), probs, target, w, -100, smoothing, B)
+
+
+@family
+def tokens(k, dtype, random):
+    """Pools of more tokens than warps, additive scores of several tiles and slices, weighted sums of several pieces."""
+    for N, T, C in ((2, 11, 35), (3, 1, 2)):
+        x, w, b = (random.normal(size=s).astype(dtype) for s in ((N, T, C), C, 1))
+        y, a = k.attention_pool_forward(x, w, b)
+        k.attention_pool_backward(random.normal(size=y.shape).astype(dtype), x, w, a)
+    for N, T, S, D in ((1, 17, 3, 19), (2, 5, 9, 4), (2, 3, 0, 2)):
+        q, key, v = (random.normal(size=s).astype(dtype) for s in ((N, T, D), (N, S, D), D))
+        e = k.additive_scores_forward(q, key, v)
+        k.additive_scores_backward(random.normal(size=e.shape).astype(dtype), q, key, v)
+    for shape, L in (((2, 3, 2), 4), ((2, 2, 100), 3), ((1, 8200), 1), ((0, 3), 2)):
+        w, *xs = (random.normal(size=s).astype(dtype) for s in ((shape[0], L), *[shape] * L))
+        k.weighted_sum_backward(k.weighted_sum_forward(w, xs), w, xs)

@@ -1,4 +1,5 @@
 """Every kernel in `numba.cuda`: the GPU's rung. Importing it needs no GPU; without one, ``TINYATTN_CUDA=simulator`` runs it in Python."""
+from .additive import *  # noqa: F401,F403
 from .array import *  # noqa: F401,F403
 from .attention import *  # noqa: F401,F403
 from .conv import *  # noqa: F401,F403
@@ -10,3 +11,5 @@ from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
 from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .softmax import *  # noqa: F401,F403
+from .token_pool import *  # noqa: F401,F403
+from .weighted_sum import *  # noqa: F401,F403
