@@ -283,3 +283,30 @@ def tokens(k, dtype, random):
     for shape, L in (((2, 3, 2), 4), ((2, 2, 100), 3), ((1, 8200), 1), ((0, 3), 2)):
         w, *xs = (random.normal(size=s).astype(dtype) for s in ((shape[0], L), *[shape] * L))
         k.weighted_sum_backward(k.weighted_sum_forward(w, xs), w, xs)
+
+
+@family
+def gates(k, dtype, random):
+    """Several blocks over the pixels, more channels than a warp has lanes, few and many threads; ties, and NaN, which wins."""
+    x = random.integers(-3, 4, size=(2, 120, 5)).astype(dtype)
+    x[0, 7, 1] = x[0, 90, 1] = x[1, 3, 2] = np.nan
+    k.pool_pixels_forward(x)
+    k.pool_channels_forward(x, None)
+    shape = N, P, C = 2, 60, 40
+    x, dy = random.normal(size=shape).astype(dtype), random.normal(size=shape).astype(dtype)
+    channel, pixel = random.normal(size=(N, C)).astype(dtype), random.normal(size=(N, P)).astype(dtype)
+    mean, most, where = k.pool_pixels_forward(x)
+    k.pool_pixels_backward(mean, most, where, P)
+    maps, winner = k.pool_channels_forward(x, channel)
+    k.pool_channels_backward(maps, winner, x, channel)
+    k.apply_gates_forward(x, channel, pixel)
+    k.apply_gates_forward(x, channel, None, out=np.empty_like(x))
+    k.apply_gates_backward(dy, x, channel, pixel)
+    k.energy_gate_forward(x, 0.1, out=np.empty_like(x))
+    k.energy_gate_backward(dy, x, k.energy_gate_forward(x, 0.1)[1])
+    k.pool_pixels_forward(random.normal(size=(1, 900, 10)).astype(dtype))  # many threads
+    for b1, b2, filters, with_max in ((3, 40, (1, 2, 3, 3), True), (None, 40, None, True), (3, None, (1, 2, 5, 1), False)):
+        x, dy = (random.normal(size=(2, 3, 4, 40)).astype(dtype) for _ in range(2))
+        weights = [None if s is None else random.normal(size=s).astype(dtype) for s in ((3, 40), b1, (40, 3), b2, filters)]
+        _, notes = k.attention_gate_forward(x, *weights, with_max)
+        k.attention_gate_backward(dy, x, *weights, with_max, notes)

@@ -5,6 +5,8 @@ from .attention import *  # noqa: F401,F403
 from .conv import *  # noqa: F401,F403
 from .dlpack import from_dlpack  # noqa: F401
 from .elementwise import *  # noqa: F401,F403
+from .energy import *  # noqa: F401,F403
+from .gates import *  # noqa: F401,F403
 from .group_norm import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
