@@ -138,7 +138,7 @@ def test_help_for_every_command(capsys):
     overview = capsys.readouterr().out
     for name in COMMANDS:
         assert f"\n  {name} " in overview
-    for name in ("train", "eval", "predict", "maps", "export", "summary", "list", "data", "doctor", "warmup", "bench"):
+    for name in ("train", "eval", "predict", "maps", "export", "summary", "list", "data", "doctor", "xray", "warmup", "bench"):
         assert main([name, "--help"]) == 0
         text = capsys.readouterr().out
         assert text.startswith(f"usage: tinyattn {name}")

@@ -22,6 +22,7 @@ COMMANDS = {
     "learn": ("commands.learn", "the lessons, and a check of your answers to their exercises"),
     "docs": ("commands.docs", "make the lessons' pages, and the site"),
     "bench": ("bench:main", "measure speed"),
+    "xray": ("commands.xray", "watch a GPU kernel thread by thread: who reads and writes what; no GPU needed"),
     "warmup": ("commands.warmup", "compile all kernels now, so that no first run waits for it"),
     "doctor": ("commands.doctor", "is everything here that is needed, and does it run fast?"),
 }

@@ -9,8 +9,10 @@ A lane that reads from one that isn't there, and a barrier that only some can re
 It is for tiny sizes (a microsecond or so for each line of each thread), for tests and for `tinyattn xray`.
 """
 import itertools
+import linecache
 import math
 import random
+import re
 import sys
 import types
 
@@ -226,10 +228,31 @@ class _Shared:
                 shared["dynamic"] = np.full(self.cuda.dynamic_bytes, 0xFF, np.uint8)
             return self.cuda.memory(shared["dynamic"][:self.cuda.dynamic_bytes // dtype.itemsize * dtype.itemsize].view(dtype), "shared", True)
         frame = sys._getframe(1)
-        place = frame.f_code, frame.f_lasti
+        place = frame.f_code, position(frame)
         if place not in shared:
-            shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), f"shared, line {frame.f_lineno}", True)
+            shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), _called(frame), True)
         return shared[place]
+
+
+_positions = {}
+
+
+def position(frame):
+    """(first line, last line, first column, last column) of what `frame` is doing.
+
+    Its `f_lasti` would not do: it changes when Python finds a quicker way to do the same.
+    """
+    key = frame.f_code, frame.f_lasti
+    if key not in _positions:
+        _positions[key] = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), frame.f_lineno)
+    return _positions[key]
+
+
+def _called(frame):
+    """The name that the shared array gets on the line of `frame`, or that line."""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    found = re.match(r"\s*(\w+)\s*=[^=]", line)
+    return f"shared {found[1]}" if found else f"shared, line {frame.f_lineno}"
 
 
 class _Local:

@@ -33,13 +33,18 @@ class TooMany(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A place in the source: the innermost line of a kernel, or of a function that it calls, and which access on that line."""
+    """A place in the source: the innermost line of a kernel, or of a function that it calls, and where on that line.
+
+    calls: the (file, line) of the calls that led there, from the kernel's own line inwards.
+    """
     file: str
     line: int
-    instruction: int
+    position: tuple
+    calls: tuple = ()
 
     def __str__(self):
-        return f"{pathlib.Path(self.file).name}:{self.line}"
+        called = f", called at {pathlib.Path(self.calls[0][0]).name}:{self.calls[0][1]}" if self.calls else ""
+        return f"{pathlib.Path(self.file).name}:{self.line}{called}"
 
 
 @dataclasses.dataclass(slots=True)
@@ -178,7 +183,7 @@ class Witness:
             for i, n in zip(index, array.array.shape):
                 start = start * n + i
         start, place = int(start), self._place()
-        key = thread.rank, place
+        key = thread.rank, id(place), kind
         self._times[key] = time = self._times.get(key, -1) + 1
         b, t = machine.blockIdx, thread.index
         access = Access(len(self.launches) - 1, (b.x, b.y, b.z), (t.x, t.y, t.z), thread.rank, block.phase, thread.syncs, array, start,
@@ -196,10 +201,15 @@ class Witness:
         frame = sys._getframe(2)
         while any(frame.f_globals is ours for ours in _NO_KERNELS):
             frame = frame.f_back
-        key = frame.f_code, frame.f_lasti
+        innermost, calls = frame, []
+        while not any(frame.f_globals is ours for ours in _NO_KERNELS):
+            calls.append((frame.f_code, simulator.position(frame)))
+            frame = frame.f_back
+        key = tuple(calls)
         place = self._places.get(key)
         if place is None:
-            place = self._places[key] = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
+            within = tuple((code.co_filename, position[0] if isinstance(position, tuple) else position) for code, position in reversed(calls[1:]))
+            place = self._places[key] = Place(innermost.f_code.co_filename, innermost.f_lineno, key[0][1], within)
         return place
 
     def _collide(self, cells, address, access, value, number):

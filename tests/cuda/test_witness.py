@@ -159,7 +159,7 @@ def test_races_are_found_at_their_lines_and_nowhere_else(kernel):
 def test_a_race_in_words():
     (race,) = seen_of(reversed_without_a_barrier, grid=1).races
     lines = sorted(raced(reversed_without_a_barrier))
-    assert re.fullmatch(rf"race in reversed_without_a_barrier on shared, line \d+\[\d+\]: thread \(\d+, 0, 0\) of block \(0, 0, 0\) (writes|reads) "
+    assert re.fullmatch(rf"race in reversed_without_a_barrier on shared tile\[\d+\]: thread \(\d+, 0, 0\) of block \(0, 0, 0\) (writes|reads) "
                         rf"at test_witness.py:({'|'.join(map(str, lines))}), thread .* (writes|reads) at test_witness.py:\d+; no syncthreads.* is between them",
                         str(race)), str(race)
     assert "; blocks run in any order" in str(seen_of(the_block_before).races[0])
