@@ -175,8 +175,9 @@ def test_real_kernels_do_nothing_wrong(name):
 
 
 def waste(seen, shared):
-    """Pieces of memory touched by a whole kernel, in units of the least possible."""
-    spots = [s for s in seen.spots if s.shared == shared]
+    """Pieces of memory touched by a kernel's largest launch (before it, weights may be packed), in units of the least possible."""
+    largest = max(range(len(seen.launches)), key=[a.launch for a in seen.accesses].count)
+    spots = [s for s in seen.spots if s.shared == shared and s.launch == largest]
     pieces, least = (sum(getattr(s, name) for s in spots) for name in (("turns", "least_turns") if shared else ("sectors", "least_sectors")))
     return pieces / least if least else 1
 
