@@ -310,3 +310,25 @@ def gates(k, dtype, random):
         weights = [None if s is None else random.normal(size=s).astype(dtype) for s in ((3, 40), b1, (40, 3), b2, filters)]
         _, notes = k.attention_gate_forward(x, *weights, with_max)
         k.attention_gate_backward(dy, x, *weights, with_max, notes)
+
+
+@family
+def recurrent(k, dtype, random):
+    """Both directions, sequences of one length and of several, without biases, with and without a projection."""
+    T, N, I, H, P = 3, 3, 2, 4, 3
+
+    def arrays(*shapes):
+        return [random.normal(size=shape).astype(dtype) for shape in shapes]
+
+    for lengths, reverse, biased in ((None, False, True), (np.array([3, 1, 2]), True, True), (np.array([1, 3, 2]), False, False)):
+        options = {"lengths": lengths, "reverse": reverse}
+        x, h0, c0, dy, dc = arrays((T, N, I), (N, H), (N, H), (T, N, H), (T, N, H))
+        for gates, forward, backward in ((1, k.rnn_forward, k.rnn_backward), (3, k.gru_forward, k.gru_backward)):
+            w_ih, w_hh, b_ih, b_hh = arrays((gates * H, I), (gates * H, H), gates * H, gates * H)
+            more = options if gates == 3 else {"relu": biased, **options}
+            saved = forward(x, h0, w_ih, w_hh, *((b_ih, b_hh) if biased else (None, None)), **more)
+            backward(dy, x, h0, w_ih, w_hh, *(saved if gates == 3 else (saved,)), **more, needs_dx=biased)
+        for size, w_hr in ((H, None), (P, *arrays((P, H)))):
+            w_ih, w_hh, b_ih, b_hh = arrays((4 * H, I), (4 * H, size), 4 * H, 4 * H)
+            saved = k.lstm_forward(x, h0[:, :size].copy(), c0, w_ih, w_hh, *((b_ih, b_hh) if biased else (None, None)), w_hr, **options)
+            k.lstm_backward(dy[:, :, :size].copy(), dc, x, h0[:, :size].copy(), c0, w_ih, w_hh, w_hr, *saved, **options, needs_dx=biased)

@@ -11,6 +11,7 @@ from .group_norm import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
+from .recurrent import *  # noqa: F401,F403
 from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .softmax import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403
