@@ -46,7 +46,7 @@ show(picture, "task", "Five pictures, each with one whole digit somewhere among 
 
 # %% [markdown]
 # **Would the net do better if it could say, for each image, which channels and which places matter?** Hundreds of modules have been built on
-# that hope. We build the two best known from nothing, put four into the same place of the same net, look at what they look at,
+# that hope. We build the two best known from nothing, put four into the same net, look at what they look at,
 # and then measure whether they help; and that last part is the harder one.
 #
 # ## Squeeze and excite: which channels?
@@ -55,8 +55,9 @@ show(picture, "task", "Five pictures, each with one whole digit somewhere among 
 # $y = x \cdot g$. To know which channels matter it must see the whole image, but cheaply: it squeezes each channel to one number, its
 # mean, and lets a small net of two layers decide:
 #
-# $$\underbrace{m}_{N,C} = \text{mean}_{h,w}\; x \qquad \underbrace{a}_{N,h} = \max(m W_1^\top + b_1,\, 0) \qquad
-# \underbrace{g}_{N,C} = \sigma(a W_2^\top + b_2) \qquad y_{nchw} = x_{nchw}\; g_{nc}$$
+# $$\underset{(N,C)}{m} = \text{mean}_{h,w}\; x, \qquad \underset{(N,h)}{a} = \max(m W_1^\top + b_1,\, 0)$$
+#
+# $$\underset{(N,C)}{g} = \sigma(a W_2^\top + b_2), \qquad y_{nchw} = x_{nchw}\; g_{nc}$$
 
 # %%
 
@@ -91,8 +92,11 @@ print("parameters:", {name: p.shape for name, p in se.named_parameters()}, "  th
 # without biases, and adds the scores. Then it asks the same of places: squeeze the channels of each pixel to two numbers, mean and maximum, and let one
 # 7×7 filter look at these two maps:
 #
-# $$g = \sigma\big(\text{MLP}(\text{mean}_{hw}\,x) + \text{MLP}(\text{max}_{hw}\,x)\big) \qquad
-# \underbrace{s}_{N,H,W} = \sigma\big(w_{7\times7} * [\,\text{mean}_c\,(xg);\; \text{max}_c\,(xg)\,]\big) \qquad y = x\,g\,s$$
+# $$\underset{(N,C)}{g} = \sigma\big(\text{MLP}(\text{mean}_{hw}\,x) + \text{MLP}(\text{max}_{hw}\,x)\big)$$
+#
+# $$\underset{(N,H,W)}{s} = \sigma\big(w_{7\times7} * [\,\text{mean}_c\,xg;\; \text{max}_c\,xg\,]\big)$$
+#
+# $$y = x\,g\,s$$
 
 # %%
 
@@ -136,10 +140,11 @@ source(attention.SelfAttention2d.forward)
 # **Attention pooling** takes a weighted mean: $y = \sum_i p_i x_i$ with $p = \text{softmax}_i(w \cdot x_i)$. It is lesson 10 with
 # *one* query, the same for all images, learned: "does this place look like part of an answer?" With $w = 0$ it is the plain mean.
 #
-# ## One place, four gates
+# ## One net, four candidates
 #
-# To compare them, everything else must be the same. The net is small; the gate stands between its second and third convolution, where the map has
-# 15×15 places and 16 channels. It is made *last*, so that nets with the same seed begin with the same weights, gate or no gate.
+# To compare them, everything else must be the same. The net is small; a gate stands between its second and third convolution, where the map
+# has 15×15 places and 16 channels; attention pooling takes the place of the mean at the end. A gate is made *last*, so that nets with the
+# same seed begin with the same weights, gate or no gate.
 
 # %%
 
@@ -219,6 +224,7 @@ places = {"CBAM": said["CBAM"]["pixel"], "self-attention": said["self-attention"
 inside = np.zeros((200, 60, 60), bool)
 for mine, (x0, y0, x1, y1) in zip(inside, whole.boxes[rows]):
     mine[y0:y1, x0:x1] = True
+print(f"the digit's frame covers {inside.mean():.0%} of a picture")
 for arm, shares in places.items():
     large = to_size(shares, (60, 60))
     on, off = (large * inside).sum((1, 2)) / inside.sum((1, 2)), (large * ~inside).sum((1, 2)) / (~inside).sum((1, 2))
@@ -366,15 +372,15 @@ show(picture, "comparison", "Left, the five accuracies of each arm with their me
 # %% [markdown]
 # One arm of six stands out, and it is the smallest: 33 numbers that choose the places of which the mean is taken. Against the plain net it stays
 # ahead when the interval is widened for having asked ten questions at once; against `wider` it is ahead by as much, and not by enough for that.
-# SE and CBAM, at this place, in this net, on this task, with this many steps, are not shown to help; CBAM has the largest spread of all, some
+# SE and CBAM, at this place, in this net, on this task, with this many steps, are not shown to help; CBAM has the largest spread of all: some
 # of its seeds fail badly. Self-attention comes out below the plain net, as far as one such interval goes; the correction takes that away
 # again. And a few more channels do nothing either, so size was not the matter.
 #
-# Why pooling? The task says so: the digit covers a ninth of the picture, and a plain mean mixes its features with those of all the litter. SE cannot
-# help with that, for it does not speak of places. CBAM and self-attention could, but stand before the last convolution and before a
-# mean that mixes all again; and they must learn their job in 184 steps. None of this says that these modules are useless. The papers report gains of
-# a point or two on large nets, long trained. It says that "add attention, get accuracy" is not a law, and that a difference of two points
-# cannot be seen with five seeds of a net whose seeds differ by four.
+# Why pooling? The task says so: the digit covers a small part of the picture, and a plain mean mixes its features with those of all the
+# litter. SE cannot help with that, for it does not speak of places. CBAM and self-attention could, but stand before the last convolution
+# and before a mean that mixes all again; and they must learn their job in 184 steps. None of this says that these modules are useless. The
+# papers report gains of a point or two on large nets, long trained. It says that "add attention, get accuracy" is not a law, and that a
+# difference of two points cannot be seen with five seeds of a net whose seeds differ by four.
 #
 # Look at the pairs, too. Against `plain`, with which it shares all first weights, SE's difference is known to ± 3 points; against `wider`,
 # whose last layers begin elsewhere, only to ± 7. Pairing is worth a multiple of seeds, where there is something to pair.
