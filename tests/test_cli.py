@@ -1,6 +1,8 @@
 """The command line: what it answers to good wishes, to bad ones, and that it never answers with a traceback."""
+import errno
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -203,6 +205,17 @@ def test_a_loss_that_explodes_stops_the_run(capsys, tmp_path):
     words = mistake(capsys, "train", *SMALL, "--optimizer", "sgd", "--lr", "1e30", "--schedule", "constant", "--quiet",
                     "--out", tmp_path / "run")
     assert "lower --lr" in words
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_a_place_that_cannot_be_written_to_is_one_line(capsys, tmp_path, monkeypatch, number):
+    def refuse(path, *more, **options):
+        raise OSError(number, "no", str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pathlib.Path, "mkdir", refuse)
+    assert main(["learn", "new", str(tmp_path / "mine")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "mine" in said and "you may write" in said
 
 
 def test_a_closed_pipe_is_no_error(tmp_path):

@@ -1,5 +1,6 @@
 """The command `tinyattn`: finds the subcommand, runs it, and turns the user's mistakes into one line."""
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -162,5 +163,8 @@ def _explain(error):
     if isinstance(error, (Mistake, OptionError, CheckpointError, SaveError, Diverged, DataNotFound, ExportError, LessonError,
                           FileExistsError, BlockingIOError)):
         print(f"tinyattn: error: {error}", file=sys.stderr)
+        return 2
+    if isinstance(error, OSError) and error.filename and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC):
+        print(f"tinyattn: error: {error.filename}: {error.strerror}; name a place where there is room and you may write", file=sys.stderr)
         return 2
     raise error

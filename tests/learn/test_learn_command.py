@@ -103,4 +103,4 @@ def test_missing_file_is_a_hint(home, capsys):
 def test_read_shows_files_that_are_there(capsys):
     for one in all_lessons():
         code, text = said(capsys, "read", one.name)
-        assert code == 0 and str(one.folder / "README.md") in text
+        assert code == 0 and str(one.folder / "README.md") in text and "docs build --kept" in text

@@ -178,6 +178,13 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
     assert "furo" in said and "pip install 'tinyattn[docs]'" in said
 
 
+def test_pages_of_an_installation_that_is_read_only(capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: name)
+    assert main(["docs", "pages", "01"]) == 2
+    assert "may not be written to; docs build --out DIR" in capsys.readouterr().err
+
+
 def test_a_link_to_no_file_is_a_fault():
     assert linked("[a](exercise.py) [b](../../tinyattn/sweep.py#L3-L9) [c](fig/x.svg)", "tutorials/01_scalar") == (
         "[a](site:source/tutorials/01_scalar/exercise.py.html) [b](site:source/tinyattn/sweep.py.html#L3) [c](fig/x.svg)")

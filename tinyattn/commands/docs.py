@@ -28,9 +28,12 @@ def run(args):
     if args.out or args.kept:
         raise Mistake(f"docs: {'--out' if args.out else '--kept'} belongs to build, as in tinyattn docs build {'--out site' if args.out else '--kept'}")
     _need(*RUNNING)
+    import os
     import time
 
     from ..learn import lessons, pages
+    if args.action == "pages" and not os.access(lessons.folder(), os.W_OK):
+        raise Mistake(f"docs pages writes where the lessons lie, and {lessons.folder()} may not be written to; docs build --out DIR makes pages elsewhere")
     every = lessons.all_lessons()
     chosen = [lessons.lesson(word) for word in args.lessons] or every
     differing = 0
@@ -47,6 +50,7 @@ def run(args):
             print("\n  ".join([f"{one.name}: {'differs' if found else 'as it was'} {took}", *found]), flush=True)
     if args.action == "pages":
         pages.write_index(every)
+        print(f"in {lessons.folder()}")
     return 1 if differing else 0
 
 

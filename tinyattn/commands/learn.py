@@ -145,4 +145,5 @@ def _read(args):
     print(f"{one.title}\n  page    {one.folder / 'README.md'}")
     if (one.folder / "lesson.py").is_file():
         print(f"  script  {one.folder / 'lesson.py'}")
+    print("  As pages for a browser: tinyattn docs build --kept")
     return 0
