@@ -332,3 +332,43 @@ def recurrent(k, dtype, random):
             w_ih, w_hh, b_ih, b_hh = arrays((4 * H, I), (4 * H, size), 4 * H, 4 * H)
             saved = k.lstm_forward(x, h0[:, :size].copy(), c0, w_ih, w_hh, *((b_ih, b_hh) if biased else (None, None)), w_hr, **options)
             k.lstm_backward(dy[:, :, :size].copy(), dc, x, h0[:, :size].copy(), c0, w_ih, w_hh, w_hr, *saved, **options, needs_dx=biased)
+
+
+@family
+def pool(k, dtype, random):
+    """Quads of channels and single ones, windows that overlap, padding, dilation, ties and NaN, large windows, channels beyond a block's."""
+    for C in (8, 3):
+        x = random.integers(0, 4, (2, 7, 6, C)).astype(dtype)  # ties
+        x[0, 2, 3:5, 1] = np.nan
+        for given in (((3, 2), (2, 1), (1, 0), (1, 2), True), ((2, 2), (2, 2), (0, 0), (1, 1), False)):
+            y, indices = k.max_pool2d_forward(x, *given)
+            dy = random.normal(size=y.shape).astype(dtype)
+            k.max_pool2d_backward(dy, indices, x.shape), k.max_pool2d_gather(x, indices)
+        k.adaptive_max_pool2d_forward(x, (3, 4))
+        z = random.normal(size=x.shape).astype(dtype)
+        for given in (((3, 2), (2, 1), (1, 0), True, True), ((2, 3), (2, 2), (1, 1), False, False), ((2, 2), (3, 3), (0, 0), False, True, 5)):
+            dy = random.normal(size=k.avg_pool2d_forward(z, *given).shape).astype(dtype)
+            k.avg_pool2d_backward(dy, z.shape, *given)
+        for size in ((3, 4), (9, 2), (1, 1)):
+            k.adaptive_avg_pool2d_backward(k.adaptive_avg_pool2d_forward(z, size), z.shape)
+    wide = random.normal(size=(1, 10, 9, 34)).astype(dtype)
+    k.adaptive_avg_pool2d_forward(wide, (1, 1)), k.avg_pool2d_forward(wide, (8, 9), (2, 3), (1, 4), False, False)
+    y, indices = k.max_pool2d_forward(x[:0], *((2, 2),) * 2, (0, 0), (1, 1), False)
+    k.adaptive_avg_pool2d_forward(x[:0], (2, 2))
+
+
+@family
+def pool_tiles(k, dtype, random):
+    """Quads of channels and single ones; windows that leave a rest of the image; ties, NaN, no weight, nothing positive."""
+    for C, kernel_size in ((8, (2, 2)), (3, (3, 2))):
+        x = random.integers(0, 4, (2, 7, 5, C)).astype(dtype)
+        x[0, 1, 0, 1] = np.nan
+        y, places = k.max_pool2d_tiles_forward(x, kernel_size)
+        dy = random.normal(size=y.shape).astype(dtype)
+        k.max_pool2d_tiles_backward(dy, places, x.shape, kernel_size), k.max_pool2d_tiles_gather(x, places, kernel_size)
+        x = random.normal(size=x.shape).astype(dtype)
+        for weight, bias in ((None, None), random.normal(size=(2, C)).astype(dtype), (None, np.full(C, -0.4, dtype))):
+            _, winners, places, mean, _, rstd = k.batch_norm_pool_forward(x, weight, bias, 1e-5, kernel_size)
+            k.batch_norm_pool_backward(dy, x, winners, places, mean, rstd, weight, bias, kernel_size)
+    y, places = k.max_pool2d_tiles_forward(x[:0], (2, 2))
+    k.max_pool2d_tiles_backward(y, places, (0, 7, 5, 3), (2, 2)), k.max_pool2d_tiles_gather(x[:0], places, (2, 2))

@@ -11,6 +11,8 @@ from .group_norm import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
+from .pool import *  # noqa: F401,F403
+from .pool_tiles import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
 from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .softmax import *  # noqa: F401,F403
