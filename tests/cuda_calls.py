@@ -45,8 +45,8 @@ def _short(value):
 class _Recorder:
     """The reference rung, noting every call of it from outside."""
 
-    def __init__(self, rung, calls, largest):
-        self._rung, self._calls, self._largest, self._seen = rung, calls, largest, {}
+    def __init__(self, rung, calls, largest, per_kernel):
+        self._rung, self._calls, self._largest, self._per_kernel, self._seen = rung, calls, largest, per_kernel, {}
 
     def __getattr__(self, name):
         kernel = getattr(self._rung, name)
@@ -67,10 +67,12 @@ class _Recorder:
     def _wanted(self, name, args, options):
         if sum(a.size for a in arrays_in((args, options))) > self._largest:
             return False
+        if self._per_kernel is None:
+            return True
         key = name, tuple(map(_short, (*args, *options.values())))
         kind = name, next((a.dtype for a in arrays_in((args, options)) if a.dtype.kind == "f"), None)
         seen = self._seen.setdefault(kind, set())
-        if key in seen or len(seen) >= PER_KERNEL:
+        if key in seen or len(seen) >= self._per_kernel:
             return False
         seen.add(key)
         return True
@@ -115,11 +117,11 @@ def arrays_in(value):
         yield from arrays_in(list(value.values()))
 
 
-def recorded(run, largest=LARGEST):
-    """The calls of reference kernels that ``run()`` makes."""
+def recorded(run, largest=LARGEST, per_kernel=PER_KERNEL):
+    """The calls of reference kernels that ``run()`` makes: `per_kernel` of each that differ, or all of them if that is None."""
     calls = []
     rung = kernels.rung("reference")
-    kernels._loaded["reference"] = _Recorder(rung, calls, largest)
+    kernels._loaded["reference"] = _Recorder(rung, calls, largest, per_kernel)
     try:
         with kernels.use("reference"):
             run()

@@ -25,7 +25,7 @@ def calls():
         for function in FAMILIES:
             for dtype in (np.float32, np.float64):
                 function(kernels.rung("reference"), dtype, np.random.default_rng(0))
-    return recorded(run, largest=20_000)
+    return recorded(run, largest=20_000, per_kernel=None)
 
 
 @functools.cache
@@ -372,3 +372,32 @@ def pool_tiles(k, dtype, random):
             k.batch_norm_pool_backward(dy, x, winners, places, mean, rstd, weight, bias, kernel_size)
     y, places = k.max_pool2d_tiles_forward(x[:0], (2, 2))
     k.max_pool2d_tiles_backward(y, places, (0, 7, 5, 3), (2, 2)), k.max_pool2d_tiles_gather(x[:0], places, (2, 2))
+
+@family
+def reduce(k, dtype, random):
+    """Rows and columns, short, long, cut into pieces, aligned or not; axes that do not lie together; NaN, ties and integers."""
+    def made(*shape):
+        return random.normal(size=shape).astype(dtype)
+    few = [(made(3, 5), (1,)), (made(2, 37), (1,)), (made(40, 3), (0,)), (made(2, 3, 4, 5), (0, 2)), (made(2, 3, 1), (2,)), (made(), ())]
+    more = [(made(2, 40), (1,)), (made(1, 1100), (1,)), (made(4500), (0,)), (made(5, 3), (0,)), (made(2, 30, 9), (1,)), (made(2300, 3), (0,)),
+            (made(2, 20, 40), (1,)), (made(2, 20, 3, 20), (1, 3)), (made(2, 3, 4), (0, 1, 2)), (made(3, 2), ()), (made(2, 3, 4, 5), (0, 2), True)]
+    for name, cases in (("sum", few + more), ("mean", few), ("amax", few), ("amin", few), ("prod", few)):
+        for x, *axes in cases:
+            getattr(k, name)(x, *axes)
+    k.mean(made(4100), (0,))
+    for name in ("sum", "mean", "prod"):
+        getattr(k, name)(made(0, 3), (0,)), getattr(k, name)(made(2, 0, 3), (0, 1), True)
+    hard = np.array([[1, np.nan, 3, -1], [np.inf, 2, -np.inf, 2], [0, -0.0, 0, -0.0], [5, 1, 5, 1]], dtype)
+    for name in ("sum", "amax", "amin"):
+        for axis in (0, 1):
+            getattr(k, name)(hard, (axis,)), getattr(k, name)(np.repeat(hard, 5, axis), (axis,))
+    for name in ("argmax", "argmin"):
+        for x in (hard, np.repeat(hard, 9, 1), np.array([[2, 7, 7], [1, 1, 0]])):
+            getattr(k, name)(x, 0), getattr(k, name)(x, 1)
+        getattr(k, name)(made(1, 1030), 1), getattr(k, name)(made(2, 3, 5), 1, True), getattr(k, name)(made(3, 9), -1, True)
+    for x in (hard, np.repeat(hard, 9, 1), made(9, 70), made(3, 40, 5), made(0, 2), np.arange(12).reshape(3, 4), np.arange(12).reshape(3, 4) % 3 > 0):
+        k.cumsum(x, 0), k.cumsum(x, 1)
+    k.cumsum(made(4, 5), 1, made(4, 5))
+    for x in (np.arange(-5, 67).reshape(2, 36), np.arange(72, dtype=np.uint8).reshape(2, 36), np.arange(72).reshape(2, 36) % 5 > 0):
+        for name in ("sum", "amax", "amin", "prod"):
+            getattr(k, name)(x[:, :3].copy(), (1,)), getattr(k, name)(x[:, :33].copy(), (1,))

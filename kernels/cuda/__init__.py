@@ -14,6 +14,7 @@ from .norm import *  # noqa: F401,F403
 from .pool import *  # noqa: F401,F403
 from .pool_tiles import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
+from .reduce import *  # noqa: F401,F403
 from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .softmax import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403

@@ -50,6 +50,7 @@ def _plan(shape, *views):
     return kinds, len(lengths), LANES if vector else 1, walk
 
 
+@functools.cache
 def _access(kind, lanes):
     """Functions that read what thread wants at a place: all its lanes, and one alone."""
     @device
@@ -76,9 +77,9 @@ def _access(kind, lanes):
     return (alone if lanes == 1 else {"n": four_numbers, "s": four_times, "v": four}[kind]), alone
 
 
-def _place(kinds, k, axes, lanes, wide):
-    """The function that gives the place in array k of element i of the walk."""
-    kind, arrays, before = kinds[k], len(kinds.replace("n", "")), len(kinds[:k].replace("n", ""))
+@functools.cache
+def _place(kind, before, arrays, axes, lanes, wide):
+    """The function that gives the place of element i of the walk in one of several `arrays`, of which some stand `before` it."""
     index = np.int64 if wide else np.uint32  # divisions of 32 bits are several times faster
     strides, start = axes * (1 + before), axes * (1 + arrays) + before
     starts = lanes == 1
@@ -108,6 +109,7 @@ def _place(kinds, k, axes, lanes, wide):
     return far
 
 
+@functools.cache
 def _result(dtype):
     """The function that makes what a formula gave a number of `dtype`; a boolean is a byte, 0 or 1."""
     convert = np.uint8 if dtype == "bool" else np.dtype(dtype).type
@@ -124,6 +126,7 @@ def _result(dtype):
     return truth if dtype == "bool" else rounded
 
 
+@functools.cache
 def _writer(lanes):
     """The function that writes all lanes of a thread."""
     @device
@@ -214,7 +217,8 @@ def loop(name, real, result, kinds, axes, lanes, wide):
     """y[…] = f(…) with f the formula `name` in `real`, rounded to `result`; see `_plan` for kinds, axes and lanes."""
     f = device(FORMULAS[name](np.uint8 if real == "bool" else np.dtype(real).type))
     reads, alone = zip(*(_access(kind, lanes) for kind in kinds[:-1]))
-    places = [_place(kinds, k, axes, lanes, wide) for k in range(len(kinds))]
+    arrays = len(kinds.replace("n", ""))
+    places = [_place(kind, len(kinds[:k].replace("n", "")), arrays, axes, lanes, wide) for k, kind in enumerate(kinds)]
     template = (_unary, _binary, _ternary)[len(kinds) - 2]
     return template(f, _result(result), reads, alone, places, _writer(lanes), lanes)
 

@@ -49,6 +49,14 @@ def ptx(key, types, capability):
     return runtime.ptx(runtime.kernel_of(key), types, capability)
 
 
+def chosen(key, number, capability):
+    """Whether to compile this one for this capability. Elementwise kernels are hundreds that differ in a line: one of the three, and
+    for other numbers than float32 one kernel in eight, says enough."""
+    if key[1] != "loop":
+        return True
+    return number % 3 == CAPABILITIES.index(capability) and (key[2][1] == "float32" or number % 8 == 0)
+
+
 def faults(key, types, code):
     """What is wrong with `code`, in words."""
     found = []
@@ -68,8 +76,8 @@ def faults(key, types, code):
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_compiles_clean(capability):
     problems = []
-    for key in sorted(LAUNCHES, key=str):
-        for types in sorted(LAUNCHES[key], key=str):
+    for number, key in enumerate(sorted(LAUNCHES, key=str)):
+        for types in sorted(LAUNCHES[key], key=str) if chosen(key, number, capability) else ():
             problems += [f"{key} {types}: {fault}" for fault in faults(key, types, ptx(key, types, capability))]
     assert problems == []
 
