@@ -401,3 +401,51 @@ def reduce(k, dtype, random):
     for x in (np.arange(-5, 67).reshape(2, 36), np.arange(72, dtype=np.uint8).reshape(2, 36), np.arange(72).reshape(2, 36) % 5 > 0):
         for name in ("sum", "amax", "amin", "prod"):
             getattr(k, name)(x[:, :3].copy(), (1,)), getattr(k, name)(x[:, :33].copy(), (1,))
+
+
+@family
+def random(k, dtype, random):
+    """Whole blocks of words and parts of them, seeds and offsets with high bits, every p."""
+    def one(value):
+        return np.array([value], np.uint64)
+    for shape in ((5,), (2, 4), (300,), (), (0, 3)):
+        for draw in (k.random_uniform, k.random_normal):
+            draw(shape, one(7), one(0), dtype)
+            draw(shape, one(2**63 + 12345), one(2**32 - 1), dtype)
+    for p in (0, 0.3, 1):
+        k.dropout(random.normal(size=(3, 9)).astype(dtype), p, one(2**40), one(11))
+    k.dropout(random.normal(size=8).astype(dtype), 0.5, one(1), one(2), np.empty(8, dtype))
+
+
+@family
+def index(k, dtype, random):
+    """Rows of a multiple of 4 and others; indices that point at one place; few columns of many, and many of few."""
+    def picks(most, *shape):
+        return random.integers(0, most, shape)
+    for x in (random.normal(size=(5, 8)).astype(dtype), random.normal(size=(5, 3)).astype(dtype), np.arange(15).reshape(5, 3), np.eye(5) > 0):
+        k.take_rows(x, picks(5, 7)), k.take_rows(x, picks(5, 0))
+    k.take_rows(random.normal(size=(5, 8)).astype(dtype), picks(5, 7), np.empty((7, 8), dtype))
+    k.add_rows(random.normal(size=(40, 3)).astype(dtype), picks(5, 40), 6), k.add_rows(random.normal(size=(0, 3)).astype(dtype), picks(5, 0), 2)
+    x = random.normal(size=(3, 4, 5)).astype(dtype)
+    for axis in (0, 1, -1):
+        k.gather(x, axis, picks(3, 2, 4, 5)), k.gather(np.arange(60).reshape(3, 4, 5), axis, picks(3, 3, 4, 2))
+        k.scatter_add(x, axis, picks(6, 3, 4, 5), 6)
+    k.gather(x, 1, picks(4, 3, 2, 5), np.empty((3, 2, 5), dtype))
+    k.scatter_add(random.normal(size=(70, 2)).astype(dtype), 0, picks(9, 70, 2), 9)
+    for kind in (dtype, np.int64, np.bool_):
+        k.one_hot(picks(4, 6), 4, kind)
+
+
+@family
+def sort(k, dtype, random):
+    """One tile and several, ties, NaN and infinities, integers and booleans; few of many."""
+    hard = np.array([[1, np.nan, 3, -np.inf, 3, np.nan, 0], [2, 2, np.inf, -0.0, 0, 2, 1]], dtype)
+    ties = random.integers(0, 9, (2, 40))
+    for x in (hard, ties.astype(dtype), ties > 4, hard[:, :1].copy(), hard[:, :0], hard[:0]):
+        for descending in (False, True):
+            k.sort(x, descending)
+    k.sort(ties, False), k.topk(ties.astype(np.uint8), 3, True)
+    for few in (0, 1, 7):
+        k.topk(hard, few, True), k.topk(hard, few, False)
+    long = random.integers(0, 300, (1, 1100)).astype(dtype)
+    k.sort(long, True), k.topk(long, 5, True), k.topk(long[:, :600].copy(), 130, False)

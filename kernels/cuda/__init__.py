@@ -8,14 +8,17 @@ from .elementwise import *  # noqa: F401,F403
 from .energy import *  # noqa: F401,F403
 from .gates import *  # noqa: F401,F403
 from .group_norm import *  # noqa: F401,F403
+from .index import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
 from .pool import *  # noqa: F401,F403
 from .pool_tiles import *  # noqa: F401,F403
+from .random import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
 from .reduce import *  # noqa: F401,F403
 from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .softmax import *  # noqa: F401,F403
+from .sort import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403
 from .weighted_sum import *  # noqa: F401,F403

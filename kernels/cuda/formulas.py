@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .runtime import device, rounding
+from .runtime import device, library
 
 INVERSE_SQRT_2, INVERSE_SQRT_2PI = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 
@@ -29,7 +29,7 @@ def _to_whole(name):
     def formula(real):
         if np.dtype(real).kind != "f":
             return lambda x: x
-        function = rounding(name, real)
+        function = library(name, real, getattr(np, name))
         return lambda x: function(x)
     return formula
 
@@ -47,7 +47,7 @@ def _floor_divide(real):
         down = floor(n)
         down = down + real(1) if n - down > real(0.5) else down
         return a / b if b == real(0) else down if n != real(0) else math.copysign(real(0), a / b)
-    floor = rounding("floor", real)
+    floor = library("floor", real, np.floor)
     return floor_divide
 
 

@@ -456,11 +456,12 @@ def _outer(sums, left, right):
 simulator.stand_in(multiply_add, _outer)
 
 
-def rounding(name, real):
-    """The library's function "floor", "ceil" or "rint" (to the nearest, halves to even) from and to floats of type `real`.
+def library(name, real, numpys):
+    """A function of CUDA's library that Python's `math` lacks, from and to floats of type `real`; on the simulator `numpys` runs.
 
-    Python's own `math` has functions of these names that give integers.
+    "floor", "ceil" and "rint" (to the nearest, halves to even) give floats, where those of `math` give integers; "sinpi" and
+    "cospi" are of π times the argument, and need no table to bring it near 0.
     """
     function = getattr(cuda.libdevice, name + ("f" if real is np.float32 else ""))
-    simulator.stand_in(function, getattr(np, name))
+    simulator.stand_in(function, numpys)
     return function
