@@ -16,8 +16,8 @@ from ..reference import index as spec
 from ..reference.index import __all__
 from .along import compensated
 from .array import blocks, cast, contiguous, empty, zeros
-from .loops import LANES, THREADS, as_bytes
-from .runtime import cuda, jit, launch, load4, specialised, store4
+from .loops import LANES, THREADS, as_bytes, writer
+from .runtime import cuda, device, jit, launch, load4, specialised
 from .sort import sort
 
 ENOUGH_COLUMNS = 4096
@@ -27,19 +27,24 @@ ENOUGH_COLUMNS = 4096
 @specialised
 def take_rows_by(dtype, lanes):
     """y[n, d] = x[index[n], d]; `lanes` neighbouring d for a thread."""
-    real = np.dtype(dtype).type
-    zero = real(0)
+    zero, write = np.dtype(dtype).type(0), writer(lanes)
+
+    @device
+    def one(x, i, inside):
+        return x[i] if inside else zero
+
+    @device
+    def four(x, i, inside):
+        return load4(x, i) if inside else (zero, zero, zero, zero)
+
+    read = one if lanes == 1 else four
 
     @jit
     def take_rows_by(x, index, y, R, D):
         i = cuda.grid(1) * lanes
         if i < y.size:
             r, d = index[i // D], i % D
-            inside = 0 <= r < R
-            if lanes == 1:
-                y[i] = x[r * D + d] if inside else zero
-            else:
-                store4(y, i, load4(x, r * D + d) if inside else (zero, zero, zero, zero))
+            write(y, i, read(x, r * D + d, 0 <= r < R))
     return take_rows_by
 
 

@@ -127,7 +127,7 @@ def _result(dtype):
 
 
 @functools.cache
-def _writer(lanes):
+def writer(lanes):
     """The function that writes all lanes of a thread."""
     @device
     def one(y, i, v):
@@ -220,7 +220,7 @@ def loop(name, real, result, kinds, axes, lanes, wide):
     arrays = len(kinds.replace("n", ""))
     places = [_place(kind, len(kinds[:k].replace("n", "")), arrays, axes, lanes, wide) for k, kind in enumerate(kinds)]
     template = (_unary, _binary, _ternary)[len(kinds) - 2]
-    return template(f, _result(result), reads, alone, places, _writer(lanes), lanes)
+    return template(f, _result(result), reads, alone, places, writer(lanes), lanes)
 
 
 def run(name, operands, y, real=None):
