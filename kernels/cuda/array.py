@@ -122,7 +122,7 @@ def from_host(a):
 
 
 def to_host(a):
-    """`a` as a NumPy array, with its axes in memory as they are; waits for what computes it."""
+    """`a` as a NumPy array, with its axes in memory as they are; waits for what computes it, and raises what went wrong (see `errors`)."""
     if not isinstance(a, DeviceArray):
         return a
     order = sorted(range(a.ndim), key=lambda k: (-abs(a.strides[k]), k))
@@ -131,4 +131,6 @@ def to_host(a):
     y = np.empty(lying.shape, a.dtype)
     if y.size:
         runtime.download(lying.block.memory, lying.offset, y)
+        from .errors import raise_found
+        raise_found()
     return y.transpose(np.argsort(order)) if a.ndim else y
