@@ -26,10 +26,10 @@ with warnings.catch_warnings():
     from llvmlite import ir
     from numba import cuda
     try:
-        from numba.cuda import types
+        from numba.cuda import cgutils, types
         from numba.cuda.extending import intrinsic
     except ImportError:  # numba's own cuda
-        from numba.core import types
+        from numba.core import cgutils, types
         from numba.core.extending import intrinsic
 
 SIMULATED = os.environ.get("TINYATTN_CUDA", "") == "simulator"
@@ -454,6 +454,25 @@ def _outer(sums, left, right):
 
 
 simulator.stand_in(multiply_add, _outer)
+
+
+@intrinsic
+def array_at(typingctx, address, size, like):
+    """The array of `size` numbers at `address`, of the dtype of `like`: so that one launch reaches any number of arrays."""
+    made = types.Array(like.dtype, 1, "C")
+
+    def build(context, builder, signature, args):
+        array = context.make_array(made)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(made.dtype)))
+        for name, value in (("data", builder.inttoptr(args[0], array.data.type)), ("nitems", args[1]), ("itemsize", itemsize),
+                            ("shape", cgutils.pack_array(builder, [args[1]])), ("strides", cgutils.pack_array(builder, [itemsize])),
+                            ("meminfo", array.meminfo.type(None)), ("parent", array.parent.type(None))):
+            setattr(array, name, value)
+        return array._getvalue()
+    return made(types.int64, types.int64, like), build
+
+
+simulator.stand_in(array_at, lambda address, size, like: simulator.array_at(int(address), int(size), like.dtype))
 
 
 def library(name, real, numpys):
