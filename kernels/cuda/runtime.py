@@ -108,15 +108,15 @@ def why_not():
     """None if kernels can be launched; else one line that says what is missing."""
     if SIMULATED:
         return None
-    if "numba_cuda" not in (cuda.__file__ or ""):
-        return ("numba-cuda is not installed: pip install 'tinyattn[cuda]' (CUDA 13) or 'tinyattn[cuda12]'; without a GPU, "
-                "TINYATTN_CUDA=simulator runs tiny sizes in Python")
-    try:
-        cuda.current_context()
-    except Exception as error:  # the driver's own words differ from version to version
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        return f"no usable NVIDIA GPU ({first}); `tinyattn doctor` says more, TINYATTN_CUDA=simulator runs tiny sizes in Python"
-    return None
+    from .. import diagnosis
+    said = "numba-cuda is not installed"
+    if "numba_cuda" in (cuda.__file__ or "") and not numba.config.ENABLE_CUDASIM:
+        try:
+            cuda.current_context()
+            return None
+        except Exception as error:  # the driver's own words differ from version to version
+            said = diagnosis.said(error)
+    return diagnosis.in_a_line(diagnosis.facts() | {"run_error": said}, said)
 
 
 def is_available():
