@@ -481,6 +481,7 @@ def library(name, real, numpys):
     "floor", "ceil" and "rint" (to the nearest, halves to even) give floats, where those of `math` give integers; "sinpi" and
     "cospi" are of π times the argument, and need no table to bring it near 0.
     """
-    function = getattr(cuda.libdevice, name + ("f" if real is np.float32 else ""))
+    from numba.cuda import libdevice  # numba's own cuda does not load it by itself
+    function = getattr(libdevice, name + ("f" if real is np.float32 else ""))
     simulator.stand_in(function, numpys)
     return function
