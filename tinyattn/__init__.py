@@ -59,7 +59,7 @@ from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, is_tensor, tenso
 from .threads import get_num_threads, set_num_threads  # noqa: E402
 
 __version__ = "0.1.0"
-_LAZY = ("nn", "optim", "data", "models", "training", "viz", "bench", "gradcheck", "export")
+_LAZY = ("cuda", "nn", "optim", "data", "models", "training", "viz", "bench", "gradcheck", "export")
 
 
 def __getattr__(name):

@@ -4,12 +4,14 @@ Random numbers are counter-based (Salmon et al., "Parallel random numbers: as ea
 position i is a fixed function of (seed, i). So the state is two integers, any thread can compute any part, and one seed
 makes a run, to the last bit.
 """
+import contextlib
 import threading
 
 import numpy as np
 
 _lock = threading.Lock()
 _state = np.zeros(2, np.uint64)  # seed, next unused counter
+_counters = None  # what deals out the numbers of a graph that is being captured
 
 
 def manual_seed(seed):
@@ -40,7 +42,20 @@ def take(count):
 
     The offset counts blocks of four 32-bit words; a number may use up to four words.
     """
+    if _counters is not None:
+        return _counters.take(count)
     with _lock:
         seed, offset = _state[:1].copy(), _state[1:].copy()
         _state[1] += np.uint64(count)
     return seed, offset
+
+
+@contextlib.contextmanager
+def counting(counters):
+    """Inside, ``counters.take`` is asked in place of `take`: a captured graph has its counters in the GPU's memory."""
+    global _counters
+    _counters, before = counters, _counters
+    try:
+        yield
+    finally:
+        _counters = before

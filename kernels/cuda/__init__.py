@@ -1,6 +1,7 @@
 """Every kernel in `numba.cuda`: the GPU's rung. Importing it needs no GPU; without one, ``TINYATTN_CUDA=simulator`` runs it in Python."""
 from .additive import *  # noqa: F401,F403
 from .array import *  # noqa: F401,F403
+from .array import write  # noqa: F401
 from .attention import *  # noqa: F401,F403
 from .conv import *  # noqa: F401,F403
 from .dlpack import from_dlpack  # noqa: F401
@@ -13,7 +14,6 @@ from .index import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
-from .optimizer import *  # noqa: F401,F403
 from .pool import *  # noqa: F401,F403
 from .pool_tiles import *  # noqa: F401,F403
 from .random import *  # noqa: F401,F403

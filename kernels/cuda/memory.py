@@ -136,6 +136,12 @@ class Pool:
                 blocks[:] = [m for m in blocks if id(m) not in kept]
         return Reservation(self, kept)
 
+    def counted(self):
+        """(bytes that living arrays hold, the most they ever held)"""
+        with self._lock:
+            self._sort_in()
+            return self.used_bytes, self.peak_bytes
+
     def reset_peak(self):
         """Count the peak from now on."""
         with self._lock:

@@ -47,8 +47,16 @@ def test_a_gate_needs_a_place():
         c.complete(model="lenet", attention="se")
 
 
-def test_there_is_no_gpu_yet():
-    with pytest.raises(c.OptionError, match="CUDA"):
+def test_a_device_must_be_there(monkeypatch):
+    from tinyattn.kernels.cuda import runtime
+    monkeypatch.setattr(runtime, "why_not", lambda: None)
+    assert c.complete(device="cuda", cuda_graph=True).cuda_graph
+    with pytest.raises(c.OptionError, match="--cuda-graph .* add --device cuda"):
+        c.complete(cuda_graph=True)
+    with pytest.raises(c.OptionError, match="--cuda-graph is 1, expected true or false"):
+        c.complete(device="cuda", cuda_graph=1)
+    monkeypatch.setattr(runtime, "why_not", lambda: "no driver")
+    with pytest.raises(c.OptionError, match="--device cuda: no driver"):
         c.complete(device="cuda")
 
 

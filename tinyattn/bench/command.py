@@ -57,6 +57,8 @@ def _parser():
     parser.add_argument("--suite", choices=[*SUITES, "all"], default="steps", help="what to measure (default: %(default)s)")
     parser.add_argument("--case", action="append", metavar="TEXT", help="only cases whose name contains TEXT (repeatable)")
     parser.add_argument("--against", choices=["torch"], help="measure this beside ours (pip install torch)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: kernels, launches and training steps on a GPU, in place of a "
+                        "suite (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads for both sides (default: all of this machine's)")
     parser.add_argument("--seconds", type=float, metavar="S", help="time for each case (default: 6; for scaling 1)")
     parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
@@ -89,6 +91,9 @@ def main(argv):
     options = _parser().parse_all(argv)
     path, out = _writable(options.json), _folder(options.out)
     _prepare(options)
+    if options.device == "cuda":
+        from . import gpu
+        return gpu.main(options, path)
     chosen = [name for name in SUITES if name != "recipes"] if options.suite == "all" else [options.suite]
     known = [case for name in chosen for case in suite(name).names()]
     if options.case and not any(part in case for part in options.case for case in known):

@@ -42,7 +42,8 @@ def add_arguments(parser):
     how.add_argument("--limit-test", type=int, metavar="N", help="use only the first N test images")
     where = parser.add_argument_group("where and how it is shown")
     where.add_argument("--threads", type=int, metavar="N", help="threads for the kernels (default: all cores)")
-    where.add_argument("--device", metavar="NAME", help="cpu (default)")
+    where.add_argument("--device", metavar="NAME", help="cpu (default) | cuda, a GPU (pip install 'tinyattn[cuda]'; tinyattn doctor)")
+    where.add_argument("--cuda-graph", action="store_true", default=None, help="with --device cuda: replay the whole step as one CUDA graph")
     where.add_argument("--out", metavar="DIR",
                        help="folder of the run (default runs/<data>-<model>-<attention>-seed<n>, or runs/<recipe>-seed<n>)")
     where.add_argument("--resume", metavar="DIR", help="go on with the run in DIR; its options are kept")

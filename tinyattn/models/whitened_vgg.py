@@ -8,14 +8,17 @@ bias in the first layer: a patch whitened to w·x is given on as max(w·x, 0) an
 from .. import nn
 from ..nn import attention as gates
 from ..nn import functional as F
+from ..ops.placing import on_host, overwrite
 
 
 def _filters(in_channels, out_channels):
     """A 3×3 convolution whose first filters pass the input channels on unchanged."""
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     same = min(in_channels, out_channels)
-    conv.weight.data[:same] = 0
-    conv.weight.data[range(same), range(same), 1, 1] = 1
+    weight = on_host(conv.weight.detach()).copy()
+    weight[:same] = 0
+    weight[range(same), range(same), 1, 1] = 1
+    overwrite(conv.weight, weight)
     return conv
 
 

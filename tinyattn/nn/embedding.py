@@ -1,4 +1,5 @@
 """A table of trained vectors."""
+from .. import kernels
 from ..ops.arguments import flag, float_argument, real, whole
 from ..ops.creation import zeros
 from ..ops.embedding import padding_row
@@ -36,7 +37,7 @@ class Embedding(Module):
         """First values anew."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
-            self.weight.data[self.padding_idx] = 0
+            kernels.of(self.weight.data).fill(self.weight.data[self.padding_idx], 0)
 
     @classmethod
     def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):

@@ -9,18 +9,17 @@ import numpy as np
 
 from ..ops.arguments import float_argument, probability, real, tensor_argument, whole
 from ..ops.matmul import matmul
+from ..ops.placing import on_host, overwrite
 from ..ops.random import rand, randn
 from ..tensor import Tensor
 
 
 def _assign(tensor, values):
-    tensor_argument(tensor, "init", "tensor").data[...] = values  # unrecorded: first values have no history
-    tensor._changed()
-    return tensor
+    return overwrite(tensor_argument(tensor, "init", "tensor"), values)  # unrecorded: first values have no history
 
 
 def _drawn(draw, tensor, caller):
-    """Random numbers in the shape and dtype of `tensor`, as an array."""
+    """Random numbers in the shape and dtype of `tensor`, as a NumPy array: first values are the same on every device."""
     return draw(float_argument(tensor, caller, "tensor").shape, dtype=tensor.dtype).data
 
 
@@ -156,7 +155,7 @@ def patch_whitening_(tensor, images, eps=5e-4):
         raise ValueError(f"{caller}: images have shape {x.shape}, expected (N, {channels}, H, W), at least {kernel[0]} by {kernel[1]} pixels, "
                          f"for filters of shape {tensor.shape}")
     real(eps, caller, "eps", 0)
-    patches = np.lib.stride_tricks.sliding_window_view(x.detach().data, kernel, axis=(2, 3)).transpose(1, 4, 5, 0, 2, 3)
+    patches = np.lib.stride_tricks.sliding_window_view(on_host(x.detach()), kernel, axis=(2, 3)).transpose(1, 4, 5, 0, 2, 3)
     rows = Tensor(np.ascontiguousarray(patches, np.float32).reshape(channels * math.prod(kernel), -1))   # (C·R·S, N·H'·W')
     second = matmul(rows, rows.T).data.astype(np.float64) / rows.shape[1]                                # E[p pᵀ]
     values, vectors = np.linalg.eigh(second)

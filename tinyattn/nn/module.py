@@ -9,6 +9,7 @@ import numpy as np
 
 from ..grad_mode import mode
 from ..nearest import did_you_mean
+from ..ops.placing import overwrite
 from ..tensor import FLOATS, HookHandle, Tensor, checked_device, checked_dtype
 from .parameter import Parameter
 from .state import fitted
@@ -180,8 +181,7 @@ class Module:
         own = dict(self._state())
         arrays, result = fitted(own, state_dict, strict, type(self).__name__)
         for key, array in arrays.items():
-            own[key].data[...] = array
-            own[key]._changed()
+            overwrite(own[key], array)
         return result
 
     def train(self, mode=True):

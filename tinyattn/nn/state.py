@@ -3,6 +3,7 @@ import collections.abc
 
 import numpy as np
 
+from ..ops.placing import on_host
 from ..tensor import Tensor
 
 
@@ -42,7 +43,7 @@ def fitted(own, given, strict, owner):
 def _numbers(value):
     """A copy of `value` as an array; None if it is none, or not of numbers."""
     try:
-        array = np.array(value.data if isinstance(value, Tensor) else value)
+        array = np.array(on_host(value) if isinstance(value, Tensor) else value)
     except ValueError:  # lists of unequal lengths
         return None
     return array if array.dtype.kind in "biuf" else None

@@ -33,7 +33,7 @@ class Adam(Optimizer):
 
     def update(self, values, gradients, states, group):
         m, v = (self.slots_of(states, name, values) for name in ("exp_avg", "exp_avg_sq"))
-        kernels.rung().adam_step(values, gradients, m, v, self.lr(group, values), states[0]["step"], *group["betas"], group["eps"],
+        kernels.of(values[0]).adam_step(values, gradients, m, v, self.lr(group, values), states[0]["step"], *group["betas"], group["eps"],
                                  group["weight_decay"], group["decoupled_weight_decay"], group["maximize"],
                                  self.slots_of(states, "max_exp_avg_sq", values) if group["amsgrad"] else None)
 

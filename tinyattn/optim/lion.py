@@ -26,5 +26,5 @@ class Lion(Optimizer):
         check_betas(group["betas"], "Lion")
 
     def update(self, values, gradients, states, group):
-        kernels.rung().lion_step(values, gradients, self.slots_of(states, "exp_avg", values), self.lr(group, values), *group["betas"],
+        kernels.of(values[0]).lion_step(values, gradients, self.slots_of(states, "exp_avg", values), self.lr(group, values), *group["betas"],
                                  group["weight_decay"], group["maximize"])

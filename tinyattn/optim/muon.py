@@ -44,7 +44,7 @@ class Muon(Optimizer):
                 raise ValueError(f"Muon: parameters must be matrices (2-D), got one of shape {p.shape}; give the others to AdamW")
 
     def update(self, values, gradients, states, group):
-        rung, rate = kernels.rung(), self.lr(group, values)
+        rung, rate = kernels.of(values[0]), self.lr(group, values)
         for x, g, b in zip(values, gradients, self.slots_of(states, "momentum_buffer", values)):
             M, N = x.shape
             scale = 0.2 * math.sqrt(max(M, N)) if group["adjust_lr_fn"] == "match_rms_adamw" else math.sqrt(max(1, M / N)) if N else 1
@@ -52,4 +52,4 @@ class Muon(Optimizer):
             rung.muon_step(p, rung.contiguous(g), b, rate, group["weight_decay"], group["momentum"], group["nesterov"],
                            tuple(group["ns_coefficients"]), group["eps"], group["ns_steps"], scale)
             if p is not x:  # memory in another order than the axes: the kernel moved a copy
-                x[...] = p
+                rung.assign(x, p)

@@ -3,6 +3,7 @@ import collections.abc
 
 import numpy as np
 
+from .. import kernels
 from ..grad_mode import enable_grad
 from ..ops.arguments import flag
 from ..tensor import Tensor
@@ -40,6 +41,7 @@ class Optimizer:
             raise ValueError(f"{name}: got no parameters to optimise; was the generator model.parameters() used up before?")
         groups = params if isinstance(params[0], dict) else [{"params": params}]
         self.defaults, self.param_groups, self.state = {**defaults, "lr": rate(defaults["lr"], name)}, [], {}
+        self._held, self._held_rates = {}, []
         for group in groups:
             self.add_param_group(group)
 
@@ -92,7 +94,7 @@ class Optimizer:
                     p.grad = None
                 else:
                     p.grad = p.grad.detach()
-                    p.grad.data.fill(0)
+                    kernels.of(p.grad.data).fill(p.grad.data, 0)
                     p.grad._changed()
 
     def step(self, closure=None):
@@ -120,7 +122,8 @@ class Optimizer:
             return [members]
         lists = {}
         for p, state in zip(members, states):
-            lists.setdefault((p.dtype, int(state["step"][0])), []).append(p)
+            step = state["step"]
+            lists.setdefault((p.dtype, int(step[0]) if isinstance(step, np.ndarray) else id(step), p.device), []).append(p)
         return lists.values()
 
     def _move(self, members, group):
@@ -130,7 +133,11 @@ class Optimizer:
             p = next(p for p in members if p.grad.shape != p.shape or p.grad.dtype != p.dtype)
             raise ValueError(f"{type(self).__name__}: a parameter is {p.dtype} of shape {p.shape}, its gradient {p.grad.dtype} "
                              f"of shape {p.grad.shape}; call zero_grad() after changing a parameter")
-        step = states[0]["step"] + 1  # one new array for all: who has counted alike is found by it at the next step
+        step = states[0]["step"]
+        if isinstance(step, np.ndarray):
+            step = step + 1  # one new array for all: who has counted alike is found by it at the next step
+        else:
+            kernels.of(step).add(step, 1, out=step)
         for state in states:
             state["step"] = step
         self.update(values, gradients, states, group)
@@ -157,26 +164,54 @@ class Optimizer:
             pass
         for state, x in zip(states, values):
             old = state.get(name)
-            state[name] = np.zeros(x.shape, dtype) if old is None else old if old.dtype == dtype else old.astype(dtype)
+            k = kernels.of(x)
+            state[name] = k.zeros(x.shape, dtype) if old is None else old if old.dtype == dtype else k.cast(old, dtype)
         return [state[name] for state in states]
 
-    @staticmethod
-    def lr(group, values):
+    def lr(self, group, values):
         """The group's rate, as kernels take it."""
-        return np.array([group["lr"]], values[0].dtype)
+        held = self._held.get((id(group), values[0].dtype))
+        return np.array([group["lr"]], values[0].dtype) if held is None else held
+
+    def hold(self):
+        """From now on keep counts of steps and rates in the device's memory, where a replayed graph finds them (see `refresh`).
+
+        For parameters on a GPU that have been moved at least once.
+        """
+        counts = {}
+        for p, state in self.state.items():
+            step = state["step"]
+            if isinstance(step, np.ndarray):
+                if id(step) not in counts:
+                    counts[id(step)] = step, kernels.of(p.data).from_host(step)
+                state["step"] = counts[id(step)][1]
+        for group in self.param_groups:
+            for p in group["params"]:
+                self._held.setdefault((id(group), p.dtype), kernels.of(p.data).from_host(np.array([group["lr"]], p.dtype)))
+        self._held_rates = [group["lr"] for group in self.param_groups]
+
+    def refresh(self):
+        """Write the groups' rates, if they have changed, to where `hold` put them."""
+        rates = [group["lr"] for group in self.param_groups]
+        if rates != self._held_rates:
+            for group in self.param_groups:
+                for (owner, dtype), array in self._held.items():
+                    if owner == id(group):
+                        kernels.of(array).write(array, np.array([group["lr"]], dtype))
+            self._held_rates = rates
 
     def update(self, values, gradients, states, group):
         """Move the arrays `values` by their gradients; each optimizer writes its own."""
         raise TypeError(f"{type(self).__name__} has no update method")
 
     def state_dict(self):
-        """Everything but the parameters: ``{"state": {i: {name: array}}, "param_groups": [options with indices]}``."""
+        """Everything but the parameters: ``{"state": {i: {name: array}}, "param_groups": [options with indices]}``; arrays are NumPy's."""
         numbers, groups = {}, []
         for group in self.param_groups:
             for p in group["params"]:
                 numbers[p] = len(numbers)
             groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[p] for p in group["params"]]})
-        state = {numbers[p]: {name: value.copy() for name, value in arrays.items()} for p, arrays in self.state.items()}
+        state = {numbers[p]: {name: host_copy(value) for name, value in arrays.items()} for p, arrays in self.state.items()}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict):
@@ -195,7 +230,7 @@ class Optimizer:
             if not str(i).isdigit() or int(i) >= len(parameters):
                 raise ValueError(f"{caller}: the state is of parameter {i!r}, expected 0 to {len(parameters) - 1}")
             new[parameters[int(i)]] = self._fitted(i, parameters[int(i)], arrays, caller)
-        self.state = new
+        self.state, self._held = new, {}
         for own, given in zip(self.param_groups, groups):
             own.update(given)
 
@@ -239,7 +274,8 @@ class Optimizer:
                 raise ValueError(f"{caller}: {name} of parameter {i} has {value.size} elements, expected {p.data.size}")
             if name == "step" and not 0 <= value.item() < 2 ** 53:
                 raise ValueError(f"{caller}: the count of steps of parameter {i} is {value.item():g}, expected a number of at least 0")
-            fitted[name] = np.ascontiguousarray(value).reshape(p.shape) if name != "step" else value.reshape(1).astype(np.int64)
+            fitted[name] = (kernels.of(p.data).from_host(np.ascontiguousarray(value).reshape(p.shape)) if name != "step"
+                            else value.reshape(1).astype(np.int64))
         return fitted
 
     def __repr__(self):
@@ -248,6 +284,11 @@ class Optimizer:
             options = ", ".join(f"{k}={v}" for k, v in group.items() if k not in ("params", "param_names"))
             lines.append(f"  group {i}: {len(group['params'])} tensors, {options}")
         return "\n".join(lines + [")"])
+
+
+def host_copy(array):
+    """A copy of an array of any device as NumPy's."""
+    return array.copy() if isinstance(array, np.ndarray) else kernels.of(array).to_host(array)
 
 
 def _describe(p):

@@ -30,6 +30,6 @@ class RMSprop(Optimizer):
     def update(self, values, gradients, states, group):
         def slots(name, wanted=True):
             return self.slots_of(states, name, values) if wanted else None
-        kernels.rung().rmsprop_step(values, gradients, slots("square_avg"), slots("grad_avg", group["centered"]),
+        kernels.of(values[0]).rmsprop_step(values, gradients, slots("square_avg"), slots("grad_avg", group["centered"]),
                                     slots("momentum_buffer", group["momentum"]), self.lr(group, values), group["alpha"], group["eps"],
                                     group["weight_decay"], group["momentum"], group["maximize"])

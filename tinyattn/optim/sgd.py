@@ -35,7 +35,7 @@ class SGD(Optimizer):
             """Move these: the first step of a momentum is another than those after it."""
             xs, gs, of = [values[i] for i in some], [gradients[i] for i in some], [states[i] for i in some]
             buffers = self.slots_of(of, "momentum_buffer", xs) if group["momentum"] else None
-            kernels.rung().sgd_step(xs, gs, buffers, self.lr(group, xs), group["momentum"], group["dampening"], group["weight_decay"],
+            kernels.of(xs[0]).sgd_step(xs, gs, buffers, self.lr(group, xs), group["momentum"], group["dampening"], group["weight_decay"],
                                     group["nesterov"], first, group["maximize"])
         new = [i for i, state in enumerate(states) if "momentum_buffer" not in state]
         old = [i for i, state in enumerate(states) if "momentum_buffer" in state]

@@ -12,6 +12,8 @@ from ..grad_mode import no_grad
 from ..nn.norm import _BatchNorm
 from ..nn.module import Module
 from ..ops.arguments import flag, probability
+from ..ops.elementwise import add
+from ..ops.placing import on_host, overwrite
 from ..tensor import Tensor, checked_device
 
 
@@ -22,10 +24,10 @@ def lerp_(averaged, current, weight):
         if a.is_floating_point():
             lists.setdefault(a.dtype, []).append((a.data, x.data))
         else:
-            a.data[...] = np.trunc(a.data * (1 - weight) + x.data * weight)
+            overwrite(a, np.trunc(on_host(a) * (1 - weight) + on_host(x) * weight))
         a._changed()
     for pairs in lists.values():
-        kernels.rung().lerp_step(*zip(*pairs), weight)
+        kernels.of(pairs[0][0]).lerp_step(*zip(*pairs), weight)
 
 
 def get_ema_multi_avg_fn(decay=0.999):
@@ -92,22 +94,19 @@ class AveragedModel(Module):
     def update_parameters(self, model):
         """Take the model as it is now into the average."""
         moved, copied = self._pairs(model)
-        if int(self.n_averaged.data) == 0:
+        if int(self.n_averaged) == 0:
             moved, copied = [], moved + copied
         if self.avg_fn is not None:
             for a, x in moved:
-                a.data[...] = self.avg_fn(a, x, self.n_averaged).data
-                a._changed()
+                overwrite(a, self.avg_fn(a, x, self.n_averaged).data)
         else:
             move = self.multi_avg_fn or get_swa_multi_avg_fn()
             for dtype in dict.fromkeys(a.dtype for a, _ in moved):
                 pairs = [(a, x) for a, x in moved if a.dtype == dtype]
                 move([a for a, _ in pairs], [x for _, x in pairs], self.n_averaged)
         for a, x in copied:
-            a.data[...] = x.data
-            a._changed()
-        self.n_averaged.data[...] += 1
-        self.n_averaged._changed()
+            overwrite(a, x.data)
+        overwrite(self.n_averaged, add(self.n_averaged, 1).data)
 
 
 @no_grad()
@@ -128,8 +127,7 @@ def update_bn(loader, model, device=None):
     before = [(m, m.training) for m in model.modules()], [(m, m.momentum) for m in norms]
     for m in norms:
         for buffer, value in ((m.running_mean, 0), (m.running_var, 1), (m.num_batches_tracked, 0)):
-            buffer.data[...] = value
-            buffer._changed()
+            overwrite(buffer, value)
         m.momentum = None
     model.train()
     try:

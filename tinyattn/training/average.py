@@ -12,6 +12,7 @@ import contextlib
 
 import numpy as np
 
+from ..ops.placing import on_host, overwrite
 from ..optim.swa_utils import AveragedModel, lerp_
 
 
@@ -21,7 +22,7 @@ class Average:
     def __init__(self, model, decay):
         self._model, self._decay = model, decay
         self._averaged = AveragedModel(model, multi_avg_fn=self._move, use_buffers=True)
-        self._averaged.n_averaged.data[...] = 1  # the first weights count as the first step of the average
+        overwrite(self._averaged.n_averaged, 1)  # the first weights count as the first step of the average
 
     def _move(self, averaged, current, steps):
         integers = not averaged[0].is_floating_point()
@@ -34,7 +35,7 @@ class Average:
     @contextlib.contextmanager
     def applied(self):
         """``with average.applied():`` the model computes with the averaged weights; afterwards with its own again."""
-        own = {name: tensor.data.copy() for name, tensor in self._model.state_dict().items()}
+        own = {name: tensor.clone() for name, tensor in self._model.state_dict().items()}
         self._model.load_state_dict(self._averaged.module.state_dict())
         try:
             yield
@@ -43,10 +44,10 @@ class Average:
 
     def state_dict(self):
         """The averaged arrays and the number of updates."""
-        weights = {name: np.array(tensor.data, order="C") for name, tensor in self._averaged.module.state_dict().items()}
-        return {"step": int(self._averaged.n_averaged.data) - 1, "weights": weights}
+        weights = {name: np.array(on_host(tensor), order="C") for name, tensor in self._averaged.module.state_dict().items()}
+        return {"step": int(self._averaged.n_averaged) - 1, "weights": weights}
 
     def load_state_dict(self, state):
         """Go on from `state`."""
-        self._averaged.n_averaged.data[...] = state["step"] + 1
+        overwrite(self._averaged.n_averaged, state["step"] + 1)
         self._averaged.module.load_state_dict(state["weights"])

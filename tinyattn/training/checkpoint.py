@@ -17,6 +17,8 @@ import safetensors
 from safetensors.numpy import save as to_bytes
 
 from ..data.opening import open_file, size_of
+from ..ops.placing import on_host
+from ..tensor import Tensor
 from .files import write_atomically
 
 FORMAT = "tinyattn-checkpoint-1"
@@ -44,8 +46,8 @@ def flatten(tree, path="", bare=None):
     arrays = {}
 
     def walk(node, path):
-        if hasattr(node, "data") and isinstance(node.data, np.ndarray) and not isinstance(node, np.ndarray):
-            node = node.data  # a Tensor
+        if isinstance(node, Tensor):
+            node = on_host(node)
         if isinstance(node, (np.ndarray, np.generic)):
             arrays[path] = np.array(node, order="C")  # safetensors writes memory order under the logical shape
             return {_ARRAY: path}

@@ -18,7 +18,7 @@ RECIPES = tuple(recipes.RECIPES)
 DEVICES = ("cpu", "cuda")
 
 # Options that may change when a run is resumed: none of them touches a weight.
-HARMLESS = ("data_dir", "threads", "checkpoint_every", "checkpoint_seconds")
+HARMLESS = ("data_dir", "threads", "cuda_graph", "checkpoint_every", "checkpoint_seconds")
 
 
 class OptionError(ValueError):
@@ -61,6 +61,7 @@ class Config:
     recipe: str | None = None
     momentum: float = 0.9  # of sgd
     bias_lr: float = 1.0  # the learning rate of vectors (biases, norms) as a multiple of the matrices'
+    cuda_graph: bool = False  # replay the training step as one CUDA graph
     test_augment: str = "none"  # test-time augmentation: what the answers in evaluation are a mean of
 
     @property
@@ -119,7 +120,7 @@ def has_default(field):
     return field.default is not dataclasses.MISSING
 
 
-_KINDS = {int: "a whole number", float: "a number", str: "text"}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 def check(config):
@@ -127,7 +128,7 @@ def check(config):
     for field in fields():
         value, kinds = getattr(config, field.name), getattr(field.type, "__args__", (field.type,))
         allowed = (*kinds, int) if float in kinds else kinds
-        if kinds[0] is not str and (not isinstance(value, allowed) or isinstance(value, bool)):
+        if kinds[0] is not str and (not isinstance(value, allowed) or isinstance(value, bool) != (kinds[0] is bool)):
             raise OptionError(f"--{field.name.replace('_', '-')} is {value!r:.60}, expected {_KINDS[kinds[0]]}")
     if config.data_dir is not None and (not isinstance(config.data_dir, (str, os.PathLike)) or not str(config.data_dir)):
         raise OptionError(f"--data-dir is {config.data_dir!r:.60}, expected a folder's path")
@@ -143,7 +144,9 @@ def check(config):
         raise OptionError(f"--attention {config.attention}: {config.model} has no place for a gate; leave it out, or use "
                           f"--model {', '.join(HAS_GATES)}")
     if config.device == "cuda":
-        raise OptionError("--device cuda: this version has no CUDA kernels yet; use --device cpu")
+        _check_cuda()
+    elif config.cuda_graph:
+        raise OptionError("--cuda-graph replays a step on a GPU: add --device cuda, or leave it out")
     for option, number in (("--epochs", config.epochs), ("--batch-size", config.batch_size),
                            ("--threads", config.threads), ("--limit-train", config.limit_train),
                            ("--limit-test", config.limit_test), ("--checkpoint-every", config.checkpoint_every)):
@@ -164,6 +167,15 @@ def check(config):
         raise OptionError(f"--checkpoint-seconds is {config.checkpoint_seconds}, expected 0 or more")
     if not 0 <= config.weight_decay < float("inf"):
         raise OptionError(f"--weight-decay is {config.weight_decay}, expected 0 or more")
+
+
+def _check_cuda():
+    """OptionError that says what is missing, unless there is a GPU (or the simulator)."""
+    from .. import kernels
+    try:
+        kernels.rung("cuda").check_available()
+    except RuntimeError as error:
+        raise OptionError(f"--device cuda: {str(error).partition(': ')[2]}") from None
 
 
 def changed(saved, given):

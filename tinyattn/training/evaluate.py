@@ -33,7 +33,7 @@ def evaluate(model, part, batch_size=500, test_augment="none", corruption=None):
     try:
         with ta.no_grad():
             for images, labels in test_loader(part, batch_size, corruption):
-                logits = scores(model, images, test_augment)
+                logits = scores(model, images, test_augment).cpu()
                 answers, sure = best(logits.data)
                 meter.add(F.cross_entropy(logits, labels).item(), int((answers == labels.data).sum()), len(answers))
                 predicted.append(answers)
@@ -45,11 +45,17 @@ def evaluate(model, part, batch_size=500, test_augment="none", corruption=None):
 
 def scores(model, images, test_augment="none"):
     """What the model says to a batch of images: scores (B, K), a mean over the `views` of each image by their weights."""
-    total = None
+    total, device = None, device_of(model)
     for weight, view in views(images.data, test_augment):
-        part = model(ta.Tensor(view)) * weight if weight != 1 else model(ta.Tensor(view))
+        part = model(ta.Tensor(view).to(device))
+        part = part * weight if weight != 1 else part
         total = part if total is None else total + part
     return total
+
+
+def device_of(model):
+    """Where a model computes: where its parameters are."""
+    return next((p.device for p in model.parameters()), "cpu")
 
 
 def views(images, test_augment):

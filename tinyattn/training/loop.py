@@ -13,13 +13,13 @@ import time
 import tinyattn as ta
 from tinyattn.kernels.cpu import compiling
 
-from ..nn import functional as F
 from . import checkpoint, files, saved, setup
 from .average import Average
 from .evaluate import evaluate
 from .interrupt import Interrupted
 from .metrics import Meter
 from .progress import clock
+from .update import Captured, Results, Update
 
 ROWS_AN_EPOCH = 40  # of the log, between the epochs' own
 
@@ -35,8 +35,12 @@ class Run:
         self.config, self.data, self.folder, self.progress = config, data, pathlib.Path(folder), progress
         ta.manual_seed(config.seed)
         channels, height, _ = data.train.images.shape[1:]
-        self.model = setup.build_model(config, channels, len(data.train.classes), height)
+        self.model = setup.build_model(config, channels, len(data.train.classes), height).to(config.device)
         self.optimizer = setup.build_optimizer(config, self.model)
+        self._update = Update(self.model, self.optimizer, config.label_smoothing)
+        if config.cuda_graph:
+            self._update = Captured(self._update, progress.say)
+        self._results = Results(at_once=config.device == "cpu")
         self.loader = setup.train_loader(config, data.train)
         self.steps_an_epoch = len(self.loader)
         self.total = config.epochs * self.steps_an_epoch
@@ -144,48 +148,62 @@ class Run:
         began, first, compiled = time.perf_counter(), self.step, compiling.seconds()
         with contextlib.closing(iter(self.loader)) as batches:
             for images, labels in batches:
-                loss, correct = self._step(images, labels)
-                self._record(loss, correct, len(labels.data), number)
+                self._step(images, labels)
+                self._results_in(number)
                 seconds = max(1e-9, time.perf_counter() - began - (compiling.seconds() - compiled))
                 rate = (self.step - first) / seconds
                 self.progress.step(self.epoch_meter.loss, self.epoch_meter.accuracy, rate * config.batch_size,
                                    (self.total - self.step) / rate)
                 if watch.signal is not None:
+                    self._results_in(number, wait=True)
                     self._stop_clock()
                     self.save()
                     raise Interrupted(watch.signal, self.folder)
                 if self._save_is_due():
+                    self._results_in(number, wait=True)
                     self._stop_clock()
                     self.save()
+        self._results_in(number, wait=True)
         self._finish_epoch(number)
 
     def _step(self, images, labels):
-        """One update. Returns the batch's mean loss and how many of its examples were already right."""
-        logits = self.model(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise Diverged(f"the loss became {value} at step {self.step + 1} of {self.total}: lower --lr "
-                           f"(it is {self.config.lr:g}); the last checkpoint is {self.path}")
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        """One update; its results are noted, to be read by `_results_in`."""
+        device = self.config.device
+        if device == "cpu":
+            loss, correct = self._update.forward(images, labels)
+            self._check(loss.item(), self.step + 1)  # before it spoils the weights
+            self._update.backward(loss)
+        else:
+            loss, correct = self._update(images.to(device), labels.to(device))
         if self.schedule is not None and self.step + 1 < self.total:
             self.schedule.step()
+        rate = float(self.optimizer.param_groups[0]["lr"])
         if self.average is not None:
             self.average.update()
         self.step += 1
-        return value, int((logits.data.argmax(axis=1) == labels.data).sum())
+        self._results.add(loss, correct, len(labels), self.step, rate)
 
-    def _record(self, loss, correct, examples, number):
-        """Count the step; every so often write a row of the log."""
+    def _check(self, loss, step):
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} at step {step} of {self.total}: lower --lr "
+                           f"(it is {self.config.lr:g}); the last checkpoint is {self.path}")
+
+    def _results_in(self, number, wait=False):
+        """Count the updates whose results are in, or, to `wait`, all; every so often write a row of the log."""
+        if not wait and not self._results.due():
+            return
+        for loss, correct, examples, step, rate in self._results.read():
+            self._check(loss, step)
+            self._record(loss, correct, examples, step, rate, number)
+
+    def _record(self, loss, correct, examples, step, rate, number):
+        """Count a step; every so often write a row of the log."""
         self.epoch_meter.add(loss, correct, examples)
         self.row_meter.add(loss, correct, examples)
-        within = self.step - (number - 1) * self.steps_an_epoch
+        within = step - (number - 1) * self.steps_an_epoch
         if within % max(1, self.steps_an_epoch // ROWS_AN_EPOCH) == 0:
-            self._write_row({"kind": "steps", "step": self.step, "epoch": self.step / self.steps_an_epoch,
-                             "train_loss": self.row_meter.loss, "train_accuracy": self.row_meter.accuracy,
-                             "lr": float(self.optimizer.param_groups[0]["lr"])})
+            self._write_row({"kind": "steps", "step": step, "epoch": step / self.steps_an_epoch,
+                             "train_loss": self.row_meter.loss, "train_accuracy": self.row_meter.accuracy, "lr": rate})
             self.row_meter = Meter()
 
     def _write_row(self, row):

@@ -154,7 +154,7 @@ def finish(run):
         viz.curves(run.log, folder / "curves.png", title,
                    "training (smoothed targets)" if config.label_smoothing else "training")
         chosen = viz.choose_examples(data.test.labels, answers.predicted)
-        run.model.eval()
+        run.model.eval().to("cpu")  # pictures are made of NumPy's arrays
         viz.attention(run.model, data.test.images[chosen], data.test.labels[chosen], data.test.classes, data.test.mean,
                       data.test.std, folder / "attention.png", title)
     images = run.step * min(config.batch_size, len(data.train))  # every batch is whole

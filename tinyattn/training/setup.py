@@ -117,7 +117,7 @@ def prepare(model, part, count=500):
     began = time.perf_counter()
     if hasattr(model, "init_whiten"):
         images, _ = next(iter(test_loader(part, count)))
-        model.init_whiten(images)
+        model.init_whiten(images)  # from NumPy's arrays, wherever the model is
     return time.perf_counter() - began
 
 

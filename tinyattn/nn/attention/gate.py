@@ -1,5 +1,6 @@
 """The face of a gate: a feature map in, the same shape out, and on request a record of what it attended to."""
 from ...ops.arguments import float_argument, whole
+from ...ops.placing import on_host, overwrite
 from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear
@@ -53,8 +54,9 @@ def awake(layer):
     gradient reaches W₁, nor what follows it: the gate was born dead. (One can still die in training, by steps that are too large;
     `tinyattn maps` names it then.)
     """
-    if (layer.weight.data.sum(axis=1) < 0).all():
-        layer.weight.data *= -1
+    weight = on_host(layer.weight.detach())
+    if (weight.sum(axis=1) < 0).all():
+        overwrite(layer.weight, -weight)
     return layer
 
 

@@ -2,6 +2,7 @@
 from ... import ops
 from ...ops.arguments import whole
 from .. import functional as F
+from .. import init
 from ..linear import Linear
 from .levels import same_maps
 from .weighing import Weighing
@@ -20,8 +21,8 @@ class LevelGate(Weighing):
         super().__init__()
         self.channels, self.levels = whole(channels, "LevelGate", "channels"), whole(levels, "LevelGate", "levels")
         self.score = Linear(self.levels * self.channels, self.levels)
-        self.score.weight.data[...] = 0
-        self.score.bias.data[...] = 0
+        init.zeros_(self.score.weight)
+        init.zeros_(self.score.bias)
 
     def forward(self, *maps):
         maps = same_maps(maps, self.levels, self.channels, "LevelGate", self.score.weight)

@@ -1,10 +1,14 @@
 """Multi-head attention: several soft look-ups side by side. (Vaswani et al., arXiv:1706.03762)"""
+import math
+
 import numpy as np
 
 from ... import ops
 from ...grad_mode import no_grad
 from ...ops.arguments import flag, float_argument, probability, tensor_argument, whole
-from ...tensor import Tensor
+from ...ops.compare import logical_not, where
+from ...ops.creation import triangle
+from ...ops.shape import cast
 from .. import functional as F
 from .. import init
 from ..linear import Linear
@@ -180,10 +184,10 @@ class MultiheadAttention(Weighing):
                 raise ValueError(f"{caller}: {name} has shape {mask.shape}, expected " + " or ".join(map(str, shapes)))
             if mask.dtype not in (np.dtype(bool), q.dtype):
                 raise TypeError(f"{caller}: {name} must be boolean (True: not to be seen) or {q.dtype}, got {mask.dtype}")
-            mask = (_hiding(mask.data, q.dtype) if mask.dtype == bool else mask).reshape(shapes[mask.shape])
+            mask = (_hiding(mask, q.dtype) if mask.dtype == bool else mask).reshape(shapes[mask.shape])
             total = mask if total is None else total + mask
         if is_causal and (total is not None or self.add_zero_attn or self.bias_k is not None):
-            unseen = _hiding(np.triu(np.ones((1, 1, t, s), bool), 1), q.dtype)
+            unseen = _hiding(logical_not(triangle(t, s, 0, q.device)).reshape(1, 1, t, s), q.dtype)
             total = unseen if total is None else total + unseen
         return total
 
@@ -198,4 +202,4 @@ class MultiheadAttention(Weighing):
 
 def _hiding(unseen, dtype):
     """−∞ where `unseen`, else 0: what is added to scores that are not to count."""
-    return Tensor(np.where(unseen, -np.inf, 0).astype(dtype))
+    return cast(where(unseen, -math.inf, 0), dtype)

@@ -1,7 +1,9 @@
 """Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
 from ...ops.arguments import float_argument, same_dtype, whole
+from ...ops.placing import on_host
 from ...ops.token_pool import AttentionPoolFunction
 from .. import functional as F
+from .. import init
 from ..linear import Linear
 from .weighing import Weighing
 
@@ -16,8 +18,8 @@ class AttentionPool(Weighing):
         super().__init__()
         self.channels = whole(channels, "AttentionPool", "channels")
         self.score = Linear(channels, 1)
-        self.score.weight.data[...] = 0
-        self.score.bias.data[...] = 0
+        init.zeros_(self.score.weight)
+        init.zeros_(self.score.bias)
 
     def forward(self, x):
         expected = f"(N, T, {self.channels}) or (N, {self.channels}, H, W)"
@@ -44,7 +46,7 @@ def pooled(tokens, score, record):
     """(N, C), the mean of tokens (N, T, C) weighted by a softmax of what the layer `score` says of each; and the weights (N, T) or None."""
     if score.is_hooked():  # by ordinary operations, so that a hook sees what it computes
         weights = F.softmax(score(tokens).transpose(1, 2), -1)          # (N, 1, T)
-        return (weights @ tokens).squeeze(1), weights.data[:, 0].copy() if record else None
+        return (weights @ tokens).squeeze(1), on_host(weights)[:, 0].copy() if record else None
     maps = {} if record else None
     y = AttentionPoolFunction.apply(tokens, score.weight, score.bias, maps=maps)
     return y, maps["pool"] if record else None

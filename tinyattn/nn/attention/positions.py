@@ -8,14 +8,13 @@
 Each is called with what it is for and returns the positions alone: ``x + positions(x)``, or to queries and keys only, as
 DETR does. None mixes tokens: give the values without them where what is read should not say where it stood.
 """
-import functools
 import math
 
 import numpy as np
 
 from ... import ops
 from ...ops.arguments import flag, float_argument, pair, real, same_dtype, tensor_argument, whole
-from ...tensor import Tensor
+from ...ops.placing import constant, on_host, table
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
@@ -58,8 +57,8 @@ class SinePositions1d(Module):
         self.dim, self.temperature = _even(dim, "SinePositions1d", "dim", 2), real(temperature, "SinePositions1d", "temperature", 1)
 
     def forward(self, x):
-        places = np.arange(_tokens(x, self.dim, "SinePositions1d").shape[-2], dtype=float)
-        return Tensor(_waves(places, self.dim, self.temperature).astype(x.dtype))
+        length = _tokens(x, self.dim, "SinePositions1d").shape[-2]
+        return table(x.device, _line, length, self.dim, self.temperature, x.dtype).clone()
 
     def extra_repr(self):
         return f"{self.dim}"
@@ -87,10 +86,10 @@ class SinePositions2d(Module):
         caller = "SinePositions2d"
         n, _, h, w = _map(x, self.channels, caller).shape
         if padding_mask is None:
-            return Tensor(_table(h, w, self.channels, self.temperature, self.normalize).astype(x.dtype))
+            return table(x.device, _map_table, h, w, self.channels, self.temperature, self.normalize, x.dtype).clone()
         if tensor_argument(padding_mask, caller, "padding_mask").dtype != bool or padding_mask.shape != (n, h, w):
             raise ValueError(f"{caller}: padding_mask is {padding_mask.dtype} of shape {padding_mask.shape}, expected booleans of shape {(n, h, w)}")
-        return Tensor(_of_places(~padding_mask.data, self.channels, self.temperature, self.normalize).astype(x.dtype))
+        return constant(_of_places(~on_host(padding_mask), self.channels, self.temperature, self.normalize).astype(x.dtype), x)
 
     def extra_repr(self):
         return f"{self.channels}"
@@ -107,10 +106,14 @@ def _of_places(there, channels, temperature, normalize):
     return np.concatenate(halves, 3).transpose(0, 3, 1, 2)
 
 
-@functools.lru_cache(maxsize=32)
-def _table(h, w, channels, temperature, normalize):
-    """Waves (C, H, W) of a whole map; `Tensor` gets a copy in its dtype."""
-    return _of_places(np.ones((1, h, w), bool), channels, temperature, normalize)[0]
+def _map_table(h, w, channels, temperature, normalize, dtype):
+    """Waves (C, H, W) of a whole map."""
+    return _of_places(np.ones((1, h, w), bool), channels, temperature, normalize)[0].astype(dtype)
+
+
+def _line(length, dim, temperature, dtype):
+    """Waves (T, D) of a whole sequence."""
+    return _waves(np.arange(length, dtype=float), dim, temperature).astype(dtype)
 
 
 class LearnedPositions1d(Module):

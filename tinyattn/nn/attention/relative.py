@@ -3,7 +3,7 @@ import numpy as np
 
 from ... import ops
 from ...ops.arguments import pair
-from ...tensor import Tensor
+from ...ops.placing import table
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -56,21 +56,29 @@ def attend_with_distances(gate, qkv, size):
     by_row = _products(grid.permute(2, 0, 1, 3, 4), gate.rows).permute(1, 2, 0, 3, 4)           # (N, heads, H, W, H)
     by_column = _products(grid.permute(3, 0, 1, 2, 4), gate.columns).permute(1, 2, 3, 0, 4)     # (N, heads, H, W, W)
     q = ops.shape.cat([q, by_row.reshape(n, heads, p, h), by_column.reshape(n, heads, p, w)], 3)
-    where = np.concatenate([np.repeat(np.eye(h), w, 0), np.tile(np.eye(w), (h, 1))], 1)         # (P, H + W): row and column of each place
-    k = ops.shape.cat([k, Tensor(where.astype(k.dtype)).expand(n, heads, p, h + w)], 3)
+    k = ops.shape.cat([k, table(k.device, _where, h, w, k.dtype).expand(n, heads, p, h + w)], 3)
     if gate.record_attention:
         gate.keep(tokens=ops.attention.attention_weights(q.detach(), k.detach(), None, False, d ** -0.5))
     o = F.scaled_dot_product_attention(q, k, v, scale=d ** -0.5)        # (N, heads, P, d)
     return o.transpose(1, 2).reshape(n, p, heads * d)
 
 
-def _products(queries, table):
-    """q_i·r_{y − i} of queries (L, …, d), place i first, with the vectors of a table (2M − 1, d), for every place y: (L, …, L)."""
-    length, farthest = len(queries), len(table) // 2
-    apart = np.arange(length) - np.arange(length)[:, None]              # y − i
-    vectors = table[Tensor(np.clip(apart, -farthest, farthest) + farthest)]                     # (L, L, d)
+def _products(queries, vectors):
+    """q_i·r_{y − i} of queries (L, …, d), place i first, with `vectors` (2M − 1, d), for every place y: (L, …, L)."""
+    length, farthest = len(queries), len(vectors) // 2
+    vectors = vectors[table(vectors.device, _apart, length, farthest)]                          # (L, L, d)
     rows = queries.reshape(length, -1, queries.shape[-1])               # (L, all others, d)
     return (rows @ vectors.transpose(1, 2)).reshape(*queries.shape[:-1], length)
+
+
+def _where(h, w, dtype):
+    """(P, H + W): a 1 for the row, and a 1 for the column, of each place."""
+    return np.concatenate([np.repeat(np.eye(h), w, 0), np.tile(np.eye(w), (h, 1))], 1).astype(dtype)
+
+
+def _apart(length, farthest):
+    """(L, L): y − i, at most `farthest` either way, counted from there."""
+    return np.clip(np.arange(length) - np.arange(length)[:, None], -farthest, farthest) + farthest
 
 
 def distance_multiply_adds(shape, channels, heads):

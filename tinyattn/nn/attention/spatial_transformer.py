@@ -1,6 +1,10 @@
 """Spatial transformer: a small network says where to look, and the image is turned, scaled and moved to it. (arXiv:1506.02025)"""
+import numpy as np
+
 from ...ops.arguments import float_argument, pair, same_dtype, whole
+from ...ops.placing import overwrite
 from .. import functional as F
+from .. import init
 from ..activation import ReLU
 from ..container import Sequential
 from ..conv import Conv2d
@@ -38,8 +42,8 @@ class SpatialTransformer(Weighing):
         self.smallest = 1 if localisation is not None else LEAST
         self.localisation = _localisation(self.channels, features) if localisation is None else localisation
         self.theta = Linear(features, 6)
-        self.theta.weight.data[...] = 0
-        self.theta.bias.data[...] = [1, 0, 0, 0, 1, 0]
+        init.zeros_(self.theta.weight)
+        overwrite(self.theta.bias, np.array([1, 0, 0, 0, 1, 0]))
 
     def forward(self, x):
         caller = "SpatialTransformer"

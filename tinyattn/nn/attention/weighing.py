@@ -1,4 +1,5 @@
 """What every attention module shares: on request it keeps the weights of its last forward pass, to be looked at."""
+from ...ops.placing import on_host
 from ...tensor import Tensor
 from ..module import Module
 
@@ -38,4 +39,4 @@ class Weighing(Module):
     def keep(self, **maps):
         """Store copies of the weights (Tensors or arrays, by kind) if they are being recorded."""
         if self.record_attention:
-            self.attention_maps = {kind: (value.data if isinstance(value, Tensor) else value).copy() for kind, value in maps.items()}
+            self.attention_maps = {kind: (on_host(value) if isinstance(value, Tensor) else value).copy() for kind, value in maps.items()}

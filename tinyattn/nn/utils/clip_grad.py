@@ -41,14 +41,15 @@ def _one_way(foreach, caller):
 
 
 def _rewrite(x, function):
-    """x ← function(x), in place: ``function(array, out)`` is given x's memory in the order it has, or else a copy."""
+    """x ← function(x), in place: ``function(kernels, array)`` is given x's memory in the order it has, or else a copy, and writes it over."""
     memory = x.contiguous_data()
     if memory.size == 0:
         return
-    if np.may_share_memory(memory, x.data):
-        function(memory, memory)
+    k = kernels.of(memory)
+    if k.may_share_memory(memory, x.data):
+        function(k, memory)
     else:
-        x.data[...] = function(memory, memory)
+        k.assign(x.data, function(k, memory))
     x._changed()
 
 
@@ -67,15 +68,15 @@ def _total(tensors, norm_type, error_if_nonfinite, foreach, caller):
     order = _norm_type(norm_type, caller)
     flag(error_if_nonfinite, caller, "error_if_nonfinite")
     _one_way(foreach, caller)
-    norm = kernels.rung().power_norm
-    norms = [norm(x.contiguous_data(), order) for x in tensors if x.numel()]
-    total = norm(np.concatenate(norms), order) if norms else np.zeros(1)
-    if error_if_nonfinite and not math.isfinite(total[0]):
-        raise RuntimeError(f"{caller}: the norm of order {norm_type} is {total[0]}, so the gradients cannot be scaled to a length; find what "
+    k = kernels.of(tensors[0].data) if tensors else kernels.rung()
+    norms = [k.power_norm(x.contiguous_data(), order) for x in tensors if x.numel()]
+    total = k.power_norm(k.cat(norms, 0), order) if norms else k.zeros(1, np.float64)
+    if error_if_nonfinite and not math.isfinite(found := k.to_host(total)[0]):
+        raise RuntimeError(f"{caller}: the norm of order {norm_type} is {found}, so the gradients cannot be scaled to a length; find what "
                            "made them so (ta.detect_anomaly), or pass error_if_nonfinite=False")
     dtype = np.result_type(*(x.dtype for x in tensors)) if tensors else np.float32
     with np.errstate(over="ignore"):
-        return Tensor(total.astype(dtype).reshape(()))
+        return Tensor(k.cast(total, dtype).reshape(()))
 
 
 def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
@@ -89,13 +90,24 @@ def _scale(gradients, max_norm, total_norm, foreach, caller):
     _one_way(foreach, caller)
     if isinstance(total_norm, Tensor) and total_norm.numel() != 1:
         raise ValueError(f"{caller}: total_norm must be one number, got shape {total_norm.shape}")
+    if isinstance(total_norm, Tensor) and total_norm.device != "cpu":
+        _scale_there(gradients, longest, total_norm)
+        return
     total = total_norm.item() if isinstance(total_norm, Tensor) else total_norm
     if not isinstance(total, float):
         total = real(total, caller, "total_norm")
     factor = longest / (total + 1e-6) if total != -1e-6 else math.inf
     if not factor >= 1:  # NaN goes through
         for g in gradients:
-            _rewrite(g, lambda x, out: kernels.rung().mul(x, factor, out=out))
+            _rewrite(g, lambda k, x: k.mul(x, factor, out=x))
+
+
+def _scale_there(gradients, longest, total_norm):
+    """`_scale` on the device of the norm, without looking at it."""
+    k = kernels.of(total_norm.data)
+    factor = k.minimum(k.div(float(longest), k.add(total_norm.data, 1e-6)), 1.0)
+    for g in gradients:
+        _rewrite(g, lambda k, x: k.mul(x, factor if factor.dtype == x.dtype else k.cast(factor, x.dtype), out=x))
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -117,4 +129,4 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
     limit = real(clip_value, caller, "clip_value", 0)
     _one_way(foreach, caller)
     for g in _gradients(parameters, caller):
-        _rewrite(g, lambda x, out: kernels.rung().clamp(x, -limit, limit, out=out))
+        _rewrite(g, lambda k, x: k.clamp(x, -limit, limit, out=x))

@@ -1,5 +1,6 @@
 """All parameters as one vector, and back."""
 from ...ops.arguments import float_argument
+from ...ops.placing import overwrite
 from ...ops.shape import cat
 from .clip_grad import as_list
 
@@ -24,6 +25,5 @@ def vector_to_parameters(vec, parameters):
         raise ValueError(f"vector_to_parameters: vec has shape {vec.shape}, expected ({total},): the parameters hold {total} numbers")
     begin = 0
     for p in parts:
-        p.data[...] = vec.data[begin:begin + p.numel()].reshape(p.shape)
-        p._changed()
+        overwrite(p, vec.data[begin:begin + p.numel()].reshape(p.shape))
         begin += p.numel()
