@@ -5,8 +5,13 @@ import shutil
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("TINYATTN_CUDA", "simulator")  # `pytest -m gpu` needs TINYATTN_CUDA=gpu
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def pytest_configure(config):
+    """Kernels for GPUs run on the simulator, unless a GPU is asked for: ``pytest -m gpu``."""
+    if config.option.markexpr != "gpu":
+        os.environ.setdefault("TINYATTN_CUDA", "simulator")
 
 
 @pytest.fixture(scope="module")

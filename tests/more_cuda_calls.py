@@ -449,3 +449,39 @@ def sort(k, dtype, random):
         k.topk(hard, few, True), k.topk(hard, few, False)
     long = random.integers(0, 300, (1, 1100)).astype(dtype)
     k.sort(long, True), k.topk(long, 5, True), k.topk(long[:, :600].copy(), 130, False)
+
+
+@family
+def optimizer(k, dtype, random):
+    """Every formula, over members of many sizes, also of none and of several blocks; norms of every order, of one block and of several."""
+    def numbers(positive=False):
+        made = [random.normal(size=s).astype(dtype) for s in ((3, 4), (1500,), (0, 2), (1,), (2, 2, 2))]
+        return [abs(x) for x in made] if positive else made
+
+    lr, step = np.array([0.1], dtype), np.array([3])
+    for uphill in (False, True):
+        k.sgd_step(numbers(), numbers(), None, lr, 0, 0, 0.1, False, False, uphill)
+        k.adam_step(numbers(), numbers(), numbers(), numbers(True), lr, step, 0.9, 0.99, 1e-8, 0.1, uphill, uphill)
+        k.rmsprop_step(numbers(), numbers(), numbers(True), None, None, lr, 0.9, 1e-8, 0.1, 0, uphill)
+        k.lion_step(numbers(), numbers(), numbers(), lr, 0.9, 0.99, 0.1, uphill)
+    for nesterov, first in ((False, False), (True, False), (True, True)):
+        buffers = [np.full_like(x, np.nan) for x in numbers()] if first else numbers()
+        k.sgd_step(numbers(), numbers(), buffers, lr, 0.9, 0 if nesterov else 0.2, 0.1, nesterov, first)
+    k.adam_step(numbers(), numbers(), numbers(), numbers(True), lr, step, 0.9, 0.99, 1e-8, 0.1, False, False, numbers(True))
+    k.rmsprop_step(numbers(), numbers(), numbers(True), None, numbers(), lr, 0.9, 1e-8, 0.1, 0.8)
+    small = [x * 0.1 for x in numbers()]
+    k.rmsprop_step(numbers(), numbers(), numbers(True), small, None, lr, 0.9, 1e-2, 0.1, 0)
+    k.rmsprop_step(numbers(), numbers(), numbers(True), small, numbers(), lr, 0.9, 1e-2, 0.1, 0.8)
+    k.lerp_step(numbers(), numbers(), 0.25)
+    k.sgd_step([], [], None, lr, 0, 0, 0.1, False, False)
+    coefficients = 3.4445, -4.775, 2.0315
+    for shape, nesterov in (((5, 3), True), ((3, 6), False)):
+        p, g, b = random.normal(size=(3, *shape)).astype(dtype)
+        k.newton_schulz(g, coefficients, 2, 1e-7)
+        k.muon_step(p, g, b, lr, 0.1, 0.9, nesterov, coefficients, 1e-7, 2, 0.7)
+    x = random.normal(size=2100).astype(dtype)
+    x[7] = 0
+    for order in (2, 1, 0, 3.5, -1, np.inf, -np.inf):
+        k.power_norm(x, order)
+    k.power_norm(x[:30].reshape(5, 6), 2), k.power_norm(x[:0], np.inf)
+    k.power_norm(np.array([1, np.nan, 2], dtype), np.inf), k.power_norm(np.array([1, np.nan, 2], dtype), 2)

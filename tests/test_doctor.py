@@ -44,7 +44,7 @@ def healthy():
         "memory": {"free": 8 * GB, "total": 16 * GB}, "disk": {"folder": "/r", "free": 50 * GB, "writable": True},
         "probe": {"kernels": {"difference": 1e-6, "import_seconds": 1, "compile_seconds": 2.0, "compiled": 3, "first_seconds": 2.0,
                               "again_seconds": 0.001,
-                              "threading_layer": "omp", "threads": 8, "vector_bytes": 32}, "cuda": [False, "no driver"]},
+                              "threading_layer": "omp", "threads": 8, "vector_bytes": 32}, "gpu": {"environment": {}, "numpy": "2.1.0", "numba_cuda": None, "driver": None, "init": None, "devices": [], "toolkit": None}},
     }
 
 
@@ -53,7 +53,7 @@ def test_this_machine(here):
     kernels = here["probe"]["kernels"]
     assert kernels["difference"] < 1e-5 and kernels["threads"] >= 1 and kernels["vector_bytes"] in (16, 32, 64)
     assert kernels["threading_layer"] in ("omp", "tbb", "workqueue")
-    assert here["probe"]["cuda"][0] is False and here["probe"]["cuda"][1]
+    assert {"driver", "init", "devices", "numba_cuda", "toolkit"} <= set(here["probe"]["gpu"])
     assert here["cache"]["writable"] and here["cache"]["entries"] > 0 and here["cache"]["bytes"] > 1000
     assert here["data"]["sets"]["glyphs"] == "built in" and set(here["data"]["sets"]) > {"mnist", "cifar10"}
     assert here["processor"]["llvm"] and here["memory"]["free"] and here["disk"]["free"]
@@ -94,6 +94,9 @@ CONDITIONS = [  # what is changed in the facts (or the environment), level, word
     ({"cores": {"there": 8, "allowed": 2, "quota": None}, "probe.kernels.threads": 2}, "warning", "may use 2 of 8", "more processors"),
     ({"cores.quota": 1.5}, "warning", "8 threads share 2 processors (a container's quota)", "NUMBA_NUM_THREADS=2"),
     ({"cores": {"there": 1, "allowed": 1, "quota": None}, "probe.kernels.threads": 1}, "warning", "a single thread", "more processors"),
+    ({"probe.gpu.numba_cuda": "0.30.4"}, "warning", "no GPU is used: no NVIDIA driver was found", "install NVIDIA's driver"),
+    ({"probe.gpu.driver": [13, 0], "probe.gpu.init": 0}, "warning", "no GPU is used: numba-cuda is not installed", "pip install 'tinyattn[cuda]'"),
+    ({"probe.gpu.environment": {"NUMBA_ENABLE_CUDASIM": "1"}}, "warning", "NUMBA_ENABLE_CUDASIM=1 is set", "unset NUMBA_ENABLE_CUDASIM"),
     ({"cache.writable": False}, "warning", "every process compiles anew", "set TINYATTN_CACHE"),
     ({"cache.makeshift": True}, "warning", "/c is not writable", "set TINYATTN_CACHE"),
     ({"memory.free": GB}, "warning", "only 1.0 GB of memory", "smaller --batch-size"),
@@ -206,7 +209,7 @@ def test_the_probe_answers_whatever_happens(monkeypatch, capsys):
     monkeypatch.setattr(doctor_probe, "kernels_run", fails)
     doctor_probe.main()
     found = json.loads(capsys.readouterr().out)
-    assert found["kernels"] is None and found["kernels_error"] == "OSError: no memory" and found["cuda"][0] is False
+    assert found["kernels"] is None and found["kernels_error"] == "OSError: no memory" and "driver" in found["gpu"]
 
 
 # ---- versions ------------------------------------------------------------------------------------------------------------

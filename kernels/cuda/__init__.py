@@ -14,6 +14,7 @@ from .index import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
 from .matmul import *  # noqa: F401,F403
 from .norm import *  # noqa: F401,F403
+from .optimizer import *  # noqa: F401,F403
 from .pool import *  # noqa: F401,F403
 from .pool_tiles import *  # noqa: F401,F403
 from .random import *  # noqa: F401,F403

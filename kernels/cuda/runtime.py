@@ -26,10 +26,10 @@ with warnings.catch_warnings():
     from llvmlite import ir
     from numba import cuda
     try:
-        from numba.cuda import types
+        from numba.cuda import cgutils, types
         from numba.cuda.extending import intrinsic
     except ImportError:  # numba's own cuda
-        from numba.core import types
+        from numba.core import cgutils, types
         from numba.core.extending import intrinsic
 
 SIMULATED = os.environ.get("TINYATTN_CUDA", "") == "simulator"
@@ -108,15 +108,15 @@ def why_not():
     """None if kernels can be launched; else one line that says what is missing."""
     if SIMULATED:
         return None
-    if "numba_cuda" not in (cuda.__file__ or ""):
-        return ("numba-cuda is not installed: pip install 'tinyattn[cuda]' (CUDA 13) or 'tinyattn[cuda12]'; without a GPU, "
-                "TINYATTN_CUDA=simulator runs tiny sizes in Python")
-    try:
-        cuda.current_context()
-    except Exception as error:  # the driver's own words differ from version to version
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        return f"no usable NVIDIA GPU ({first}); `tinyattn doctor` says more, TINYATTN_CUDA=simulator runs tiny sizes in Python"
-    return None
+    from .. import diagnosis
+    said = "numba-cuda is not installed"
+    if "numba_cuda" in (cuda.__file__ or "") and not numba.config.ENABLE_CUDASIM:
+        try:
+            cuda.current_context()
+            return None
+        except Exception as error:  # the driver's own words differ from version to version
+            said = diagnosis.said(error)
+    return diagnosis.in_a_line(diagnosis.facts() | {"run_error": said}, said)
 
 
 def is_available():
@@ -464,12 +464,32 @@ def _outer(sums, left, right):
 simulator.stand_in(multiply_add, _outer)
 
 
+@intrinsic
+def array_at(typingctx, address, size, like):
+    """The array of `size` numbers at `address`, of the dtype of `like`: so that one launch reaches any number of arrays."""
+    made = types.Array(like.dtype, 1, "C")
+
+    def build(context, builder, signature, args):
+        array = context.make_array(made)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(made.dtype)))
+        for name, value in (("data", builder.inttoptr(args[0], array.data.type)), ("nitems", args[1]), ("itemsize", itemsize),
+                            ("shape", cgutils.pack_array(builder, [args[1]])), ("strides", cgutils.pack_array(builder, [itemsize])),
+                            ("meminfo", array.meminfo.type(None)), ("parent", array.parent.type(None))):
+            setattr(array, name, value)
+        return array._getvalue()
+    return made(types.int64, types.int64, like), build
+
+
+simulator.stand_in(array_at, lambda address, size, like: simulator.array_at(int(address), int(size), like.dtype))
+
+
 def library(name, real, numpys):
     """A function of CUDA's library that Python's `math` lacks, from and to floats of type `real`; on the simulator `numpys` runs.
 
     "floor", "ceil" and "rint" (to the nearest, halves to even) give floats, where those of `math` give integers; "sinpi" and
     "cospi" are of π times the argument, and need no table to bring it near 0.
     """
-    function = getattr(cuda.libdevice, name + ("f" if real is np.float32 else ""))
+    from numba.cuda import libdevice  # numba's own cuda does not load it by itself
+    function = getattr(libdevice, name + ("f" if real is np.float32 else ""))
     simulator.stand_in(function, numpys)
     return function

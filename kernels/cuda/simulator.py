@@ -8,6 +8,7 @@ A lane that reads from one that isn't there, and a barrier that only some can re
 
 It is for tiny sizes (a microsecond or so for each line of each thread), for tests and for `tinyattn xray`.
 """
+import ctypes
 import itertools
 import linecache
 import math
@@ -102,6 +103,12 @@ def store_vector(x, i, values):
     if i % len(values) or x.array.ctypes.data % min(16, len(values) * x.array.itemsize):
         raise SimulationError(f"a vector of {len(values)} at index {i} is not aligned")
     x.set_neighbours(i, values)
+
+
+def array_at(address, size, dtype):
+    """The array of `size` numbers of `dtype` at an address, as kernels see it."""
+    memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
+    return _Now.machine.memory(np.frombuffer(memory, dtype), f"array at {address:#x}")
 
 
 # --- threads that take turns --------------------------------------------------------------------------------------------

@@ -157,6 +157,15 @@ def _whole(text):
     return int(text) if text and text.isdecimal() else None
 
 
+def _gpu(facts, environment):
+    """What keeps a GPU from being used, where somebody seems to want it: a driver is there, or numba-cuda is."""
+    from ..kernels.diagnosis import diagnose
+    gpu = facts["probe"]["gpu"]
+    if gpu["driver"] is None and gpu["numba_cuda"] is None and not gpu["environment"]:
+        return []
+    return [finding for what, repair in diagnose(gpu) for finding in _warning(f"no GPU is used: {what}", repair)]
+
+
 def _cache(facts, environment):
     cache = facts["cache"]
     if not cache["writable"]:
@@ -182,7 +191,7 @@ def _room(facts, environment):
     return found
 
 
-RULES = (_kernels, _packages, _rung, _jit, _layer, _vectors, _threads, _cache, _room, _unknown_sections)
+RULES = (_kernels, _packages, _rung, _jit, _layer, _vectors, _threads, _gpu, _cache, _room, _unknown_sections)
 
 
 # ---- the report ----------------------------------------------------------------------------------------------------------
@@ -228,5 +237,16 @@ def _probe_lines(probe):
                  ("threads", f"{kernels['threads']}, threading layer {kernels['threading_layer']}")]
     else:
         rows.append(("convolution", f"does not run: {probe.get('error') or probe.get('kernels_error')}"))
-    works, words = probe.get("cuda") or (False, probe.get("cuda_error", "unknown"))
-    return [*rows, ("CUDA", words if not works else f"works: {words}")]
+    return [*rows, ("CUDA", _gpu_line(probe))]
+
+
+def _gpu_line(probe):
+    """The GPU in a line: what there is, or the first thing that is missing."""
+    from ..kernels.diagnosis import diagnose
+    gpu = probe.get("gpu")
+    if not gpu:
+        return probe.get("gpu_error", "unknown")
+    for what, repair in diagnose(gpu):
+        return f"{what}; {repair}"
+    names = ", ".join(f"{d['name']} ({d['capability'][0]}.{d['capability'][1]})" for d in gpu["devices"])
+    return f"works: {names}, driver for CUDA {gpu['driver'][0]}.{gpu['driver'][1]}, libraries of {'.'.join(map(str, gpu['toolkit'] or ['?']))}"

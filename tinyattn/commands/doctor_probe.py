@@ -39,31 +39,33 @@ def kernels_run():
             "vector_bytes": simd.VECTOR_BYTES, "cache_folder": str(cache.FOLDER)}
 
 
-def cuda_state():
-    """(whether a GPU can be used, one sentence on it). Nothing is started on it, and nothing is raised."""
-    try:
-        from numba import cuda
-    except Exception as error:
-        return False, f"Numba's CUDA support cannot be loaded ({_said(error)}); pip install numba-cuda"
-    try:
-        devices = [device.name.decode() if isinstance(device.name, bytes) else str(device.name) for device in cuda.gpus.lst]
-    except Exception as error:
-        said = _said(error)
-        return False, f"no {'driver' if 'driver library' in said else 'device'} ({said})"
-    if not devices:
-        return False, "no device"
-    return False, f"{', '.join(devices)} found, but this version of TinyAttn has no CUDA kernels yet"
+def gpu_state():
+    """What `kernels.diagnosis` looks at, and under "run_error" why a kernel does not run on the GPU; nothing is raised."""
+    from ..kernels import diagnosis
+    facts = diagnosis.facts()
+    if not diagnosis.diagnose(facts):
+        try:
+            _run_on_the_gpu()
+        except Exception as error:
+            facts["run_error"] = diagnosis.said(error)
+    return facts
 
 
-def _said(error):
-    """The first sentence of an error."""
-    return " ".join(str(error).split()).partition(". ")[0][:200] or type(error).__name__
+def _run_on_the_gpu():
+    """A thousand numbers there and back, doubled on the way. RuntimeError if they are wrong."""
+    import numpy as np
+
+    from ..kernels import cuda
+    x = np.arange(1000, dtype=np.float32)
+    y = cuda.to_host(cuda.add(cuda.from_host(x), cuda.from_host(x)))
+    if not np.array_equal(y, x + x):
+        raise RuntimeError("1000 sums were computed, and not all are right")
 
 
 def main():
     """Print what was found; an exception becomes a line of it."""
     found = {}
-    for name, function in (("kernels", kernels_run), ("cuda", cuda_state)):
+    for name, function in (("kernels", kernels_run), ("gpu", gpu_state)):
         try:
             found[name] = function()
         except Exception as error:
