@@ -205,7 +205,7 @@ def attention(k, dtype, random):
         both(given(1, 1, 17, 9, 68, 72), None, True)                  # two slices of 64
     for T in (3, 17) if dtype == np.float32 else (3,):
         qkv = random.normal(size=(2, T, 3 * 2 * 4)).astype(dtype)
-        for mask in (None, random.normal(size=(1, 2, T, T)).astype(dtype)):
+        for mask in (None, random.normal(size=(1, 2, T, T)).astype(dtype))[:2 if T == 3 else 1]:
             o, lse = k.self_attention_forward(qkv, 2, mask, mask is None, 0.5)
             k.self_attention_backward(random.normal(size=o.shape).astype(dtype), qkv, o, lse, 2, mask, mask is None, 0.5)
 

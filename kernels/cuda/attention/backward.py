@@ -5,7 +5,7 @@ import numpy as np
 
 from ..runtime import cuda, jit, specialised
 from ..threads import WARP, warp_sum
-from .tile import ACROSS, ROWS, SHAPES, lines_of, place, sizes_of, tile
+from .tile import ACROSS, ROWS, SHAPES, lines_of, place, seat, sizes_of, tile
 
 ROWS_A_BLOCK = 4
 """Queries of a block of `_delta`, a warp each."""
@@ -88,7 +88,7 @@ def _attention_backward(real, width, shape, wide, of_keys):
         turn = cuda.blockIdx.x % tiles
         head, r0 = cuda.blockIdx.x // tiles, (turn if of_keys else tiles - 1 - turn) * LINES  # where causal: most work first
         z, slices = cuda.blockIdx.y * width, max(1, (max(D, E) + width - 1) // width)
-        x, y = cuda.threadIdx.x % ACROSS, cuda.threadIdx.x // ACROSS
+        x, y = seat()
         left_at, left_step = place(head, H, R, D, 3 * joined, LEFT_PART)
         right_at, right_step = place(head, H, C, D, 3 * joined, RIGHT_PART)
         left_at_2, left_step_2 = place(head, H, R, E, 3 * joined if of_keys else joined, 2 if of_keys else 0)

@@ -4,8 +4,7 @@ import math
 import numpy as np
 
 from ..runtime import cuda, jit, specialised
-from ..threads import ALL
-from .tile import ACROSS, ROWS, SHAPES, lines_of, place, sizes_of, tile
+from .tile import ACROSS, ROWS, SHAPES, lines_of, place, row_max, row_sum, seat, sizes_of, tile
 
 
 @specialised
@@ -78,10 +77,10 @@ def _attention(real, width, shape, wide):
 
     Why it is fast, reckoned for an H100 (nobody has measured it here), (B, H, T, D) = (8, 8, 2048, 64), float32. For 4 numbers of d, Q Kᵀ
     takes 4 + 4 loads of 16 bytes from shared memory for 64 multiply-adds, and for 4 keys P V takes 4 + 8 for 128: about 0.11 load a
-    multiply-add. A warp's load asks for 4 rows, or 8 columns, 16 bytes of each, 128 bytes at most: one clock of shared memory. An SM makes
-    4 warps' multiply-adds a clock: 64 / 4 = 16 clocks of multiplying for 8 of loading, 32 for 12. So instructions are the limit, not
-    shared memory. For a tile of keys a thread issues 2048 multiply-adds, 224 loads, some 300 instructions for scale, maximum and
-    exponential of 16 scores, and as many for fetching the tiles, addresses and loops: 70 % multiply. 68.7 GFLOP at 60 TFLOP/s · 0.7 are
+    multiply-add. A warp's load takes two clocks (see `tile`), and an SM makes 4 warps' multiply-adds a clock: 64 / 4 = 16 clocks of
+    multiplying for 16 of loading, 32 for 24. So shared memory, busy 7 clocks of 8, would just do, and instructions are the limit. For a
+    tile of keys a thread issues 2048 multiply-adds, 224 loads, some 300 instructions for scale, maximum and exponential of
+    16 scores, and as many for fetching the tiles, addresses and loops: 70 % multiply. 68.7 GFLOP at 60 TFLOP/s · 0.7 are
     1.6 ms, 2 ms where a fifth of the slots stays empty. PyTorch's math back end: two products of 34 GFLOP, 1.4 ms at 50 TFLOP/s, and
     a softmax that reads and writes the 64 · 2048² scores, 2.1 GB, 0.7 ms at 3 TB/s: 2.1 ms, and 1 GB or two of memory. Memory here: q
     and o once; k and v once for each of 32 tiles of queries, mostly from the second-level cache. Causal: half of it.
@@ -108,7 +107,7 @@ def _attention(real, width, shape, wide):
         tiles = (T + LINES - 1) // LINES
         head, i0 = cuda.blockIdx.x // tiles, (tiles - 1 - cuda.blockIdx.x % tiles) * LINES
         e0, slices = cuda.blockIdx.y * width, max(1, (D + width - 1) // width)
-        x, y = cuda.threadIdx.x % ACROSS, cuda.threadIdx.x // ACROSS
+        x, y = seat()
         q_at, q_step = place(head, H, T, D, 3 * joined, 0)
         k_at, k_step = place(head, H, S, D, 3 * joined, 1)
         v_at, v_step = place(head, H, S, E, 3 * joined, 2)
@@ -145,9 +144,7 @@ def _attention(real, width, shape, wide):
                         score = low
                     s[r * OWN + c] = score
                     largest = max(largest, score)
-                largest = max(largest, cuda.shfl_xor_sync(ALL, largest, 4))
-                largest = max(largest, cuda.shfl_xor_sync(ALL, largest, 2))
-                largest = max(largest, cuda.shfl_xor_sync(ALL, largest, 1))
+                largest = row_max(largest)
                 shift = zero if largest == low else largest  # nothing seen yet: exp(−∞ − −∞) would be NaN
                 shrink = math.exp(most[r] - shift)
                 most[r] = largest
@@ -161,10 +158,7 @@ def _attention(real, width, shape, wide):
             cuda.syncwarp()  # a row's weights are read by the warp that wrote them
             mix(sums, keys, values, x, y)
         for r in range(ROWS):
-            whole = total[r]
-            whole += cuda.shfl_xor_sync(ALL, whole, 4)
-            whole += cuda.shfl_xor_sync(ALL, whole, 2)
-            whole += cuda.shfl_xor_sync(ALL, whole, 1)
+            whole = row_sum(total[r])
             inverse = zero if whole == zero else one / whole
             for n in range(MIXED):
                 sums[r * MIXED + n] *= inverse

@@ -13,8 +13,12 @@ width / 8 numbers of each:
             │  ▪    ▪    ▪      │                  │  ▪▪▪▪         │
             └───────────────────┘                  └───────────────┘
 
-The 8 threads of a row are neighbours in one warp. So a row's largest score takes three exchanges, and a row's weights are written to
-shared memory and read from it by one warp only: `syncwarp` is enough between the two.
+The 8 threads of a row are in one warp. So a row's largest score takes three exchanges, and a row's weights are written to shared memory
+and read from it by one warp only: `syncwarp` is enough between the two.
+
+A warp has 8 columns × 4 rows of threads. Its 16-byte loads take one clock of shared memory for each half of it, if the 16 lanes of the
+half ask for at most 8 different quads, and lanes that ask for the same one are neighbours, or neighbours but one. So lanes 2i and 2i + 1
+are of one column, i and i + 2 of one row (`seat`): a half asks for quads of 8 columns, or of 2 rows.
 
     shapes      LINES × COLUMNS    threads    scores a thread    for
     "large"        64 × 32           128         4 × 4           forward, float32
@@ -27,6 +31,7 @@ Tokens longer than `width` numbers are taken in slices of it. Rows in shared mem
 import functools
 
 from ..runtime import cuda, device, load2, load4, multiply_add, store4
+from ..threads import ALL
 
 ACROSS, ROWS = 8, 4
 """Threads along a row of scores; rows of scores that a thread has."""
@@ -59,6 +64,29 @@ def place(head, H, tokens, length, parts, part):
     if parts == 0:
         return head * tokens * length, length
     return ((head // H * tokens * parts + part) * H + head % H) * length, parts * H * length
+
+
+@device
+def seat():
+    """(x, y): the thread's column and row in the block."""
+    t = cuda.threadIdx.x
+    return (t >> 1) % ACROSS, (t & 1) + (t >> 4) * 2
+
+
+@device
+def row_max(v):
+    """The largest v of the 8 threads of a row, in each of them."""
+    v = max(v, cuda.shfl_xor_sync(ALL, v, 8))
+    v = max(v, cuda.shfl_xor_sync(ALL, v, 4))
+    return max(v, cuda.shfl_xor_sync(ALL, v, 2))
+
+
+@device
+def row_sum(v):
+    """The sum of v over the 8 threads of a row, in each of them."""
+    v += cuda.shfl_xor_sync(ALL, v, 8)
+    v += cuda.shfl_xor_sync(ALL, v, 4)
+    return v + cuda.shfl_xor_sync(ALL, v, 2)
 
 
 @functools.cache
