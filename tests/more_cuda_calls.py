@@ -485,3 +485,33 @@ def optimizer(k, dtype, random):
         k.power_norm(x, order)
     k.power_norm(x[:30].reshape(5, 6), 2), k.power_norm(x[:0], np.inf)
     k.power_norm(np.array([1, np.nan, 2], dtype), np.inf), k.power_norm(np.array([1, np.nan, 2], dtype), 2)
+
+
+@family
+def resample(k, dtype, random):
+    """Either axis alone and both, quads of channels and single ones, outputs without taps, whole numbers."""
+    def taps(length, outputs, kind=dtype):
+        counts = random.integers(0, 4, outputs)
+        weight = random.normal(size=counts.sum()) * 3
+        return np.concatenate([[0], np.cumsum(counts)]), random.integers(0, length, counts.sum()), weight.astype(kind)
+
+    for B in (8, 3):
+        x = random.normal(size=(2, 4, 5, B)).astype(dtype)
+        k.resample_axes(x, taps(4, 3), taps(5, 6)), k.resample_axes(x, None, taps(5, 6)), k.resample_axes(x, taps(4, 3), None)
+    k.resample_axes(x, None, None), k.resample_axes(x[:0], taps(4, 3), None)
+    k.resample_axes(np.arange(60).reshape(1, 4, 5, 3), taps(4, 3, np.int64), taps(5, 2, np.int64))
+
+
+@family
+def sample(k, dtype, random):
+    """Every mode, padding and derivative in two and three axes, far points and no numbers; pixels where many taps meet; wide and narrow."""
+    for number, (mode, padding) in enumerate((m, p) for m in ("nearest", "bilinear", "bicubic") for p in ("zeros", "border", "reflection")):
+        grid = (random.random((6, 2)) * 4 - 2).astype(dtype)
+        grid[0], grid[1] = (np.nan, 0.5), (-np.inf, 1e12)
+        k.grid_taps(grid, (4, 5), mode, padding, number % 2 == 0, (number % 3, number // 3 % 2))
+    k.grid_taps((random.random((4, 3)) * 3 - 1.5).astype(dtype), (3, 1, 4), "bilinear", "reflection", False, (0, 1, 0))
+    for N, P, Q, T, C in ((2, 5, 4, 3, 8), (1, 2, 6, 5, 3), (1, 4, 2, 2, 34)):
+        x, dy, weight = (random.normal(size=s).astype(dtype) for s in ((N, P, C), (N, Q, C), (N, Q, T)))
+        index = random.integers(-1, P, (N, Q, T))
+        k.sample_points(x, index, weight), k.sample_points_backward_input(dy, index, weight, P), k.sample_points_backward_weight(dy, x, index)
+    k.sample_points(x[:0], index[:0], weight[:0]), k.sample_points_backward_input(dy, np.full_like(index, -1), weight, P)

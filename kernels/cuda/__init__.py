@@ -7,8 +7,8 @@ from .conv import *  # noqa: F401,F403
 from .dlpack import from_dlpack  # noqa: F401
 from .elementwise import *  # noqa: F401,F403
 from .energy import *  # noqa: F401,F403
-from .gates import *  # noqa: F401,F403
 from .errors import *  # noqa: F401,F403
+from .gates import *  # noqa: F401,F403
 from .group_norm import *  # noqa: F401,F403
 from .index import *  # noqa: F401,F403
 from .loss import *  # noqa: F401,F403
@@ -20,7 +20,10 @@ from .pool_tiles import *  # noqa: F401,F403
 from .random import *  # noqa: F401,F403
 from .recurrent import *  # noqa: F401,F403
 from .reduce import *  # noqa: F401,F403
+from .resample import *  # noqa: F401,F403
 from .runtime import check_available, is_available  # noqa: F401
+from .runtime import check_available, is_available, synchronize  # noqa: F401
+from .sample import *  # noqa: F401,F403
 from .softmax import *  # noqa: F401,F403
 from .sort import *  # noqa: F401,F403
 from .token_pool import *  # noqa: F401,F403

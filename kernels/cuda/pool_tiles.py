@@ -183,7 +183,8 @@ def _normalised_max(real, lanes):
     """y, winners and places of x after batch norm and ReLU. Each thread: `lanes` channels of a window."""
     read, write = access(lanes)
     larger, larger_place, larger_of = each(_larger, lanes), each(_larger_place, lanes), each(_larger_of, lanes)
-    difference, times, times_plus, relu = each(_difference, lanes), each(_times, lanes), each(_times_plus, lanes), each(_not_negative, lanes)
+    difference, times, times_plus = each(_difference, lanes), each(_times, lanes), each(_times_plus, lanes)
+    relu = each(_not_negative, lanes)
     zero, byte = real(0), np.uint8
     zeros, first = (zero,) * lanes, (byte(0),) * lanes
 

@@ -1,17 +1,14 @@
 """Largest values of windows, where they stood, and the way back.
 
 Backward, each number of dx is written by one thread, which collects what windows hand back. But `indices` says only who won what, in
-one direction. So threads first hang the outputs that a pixel won into a list of its own (an integer exchanged atomically for each
-output), and then each pixel walks over its list and takes its outputs in their order, however they came in:
-
-    indices     3  3  0  3   …              head[0] → 2                     dx[0] = dy[2]
-    output      0  1  2  3                  head[3] → 1 → 3 → 0, say        dx[3] = dy[0] + dy[1] + dy[3]
+one direction: `by_place` turns it round.
 """
 import numpy as np
 
 from ...windows import pooled_size
-from ..array import THREADS, blocks, empty, full
+from ..array import THREADS, blocks, empty
 from ..lanes import access, each, lanes_of
+from ..by_place import lists
 from ..runtime import cuda, device, jit, launch, specialised
 from .windows import adaptive as adaptive_window
 
@@ -71,7 +68,8 @@ def _maxima(x, Ho, Wo, adaptive, *geometry):
     N, H, W, C = x.shape
     y, indices = empty((N, Ho, Wo, C), x.dtype), empty((N, Ho, Wo, C), np.int32)
     lanes = lanes_of(C, x)
-    launch(_max(x.dtype.type, lanes, adaptive), blocks(y.size // lanes), THREADS, x.flat, y.flat, indices.flat, (H, W, C, Ho, Wo, *geometry))
+    launch(_max(x.dtype.type, lanes, adaptive), blocks(y.size // lanes), THREADS, x.flat, y.flat, indices.flat,
+           (H, W, C, Ho, Wo, *geometry))
     return y, indices
 
 
@@ -139,42 +137,20 @@ def max_pool2d_forward_plain(x, kernel_size, stride, padding, dilation, ceil_mod
 
 
 @specialised
-def _hang(number):
-    """next[e], head[…] = head[…], e for each output e = (n, o, c): it is put before the outputs that its pixel won so far."""
-    @jit
-    def hang(indices, head, next_one, plane, outputs, C):
-        e = cuda.grid(1)
-        if e < indices.size and indices[e] >= 0:
-            next_one[e] = cuda.atomic.exch(head, (e // (C * outputs) * plane + indices[e]) * C + e % C, number(e))
-    return hang
-
-
-@specialised
 def _collect(real):
-    """dx[p] = Σ dy[e] over the outputs e in the list of p, the smaller first: one thread a number of dx.
-
-    A list is searched again for each of its outputs: it has one, or as many as windows overlap.
-    """
+    """dx[p] = Σ dy[e] over the outputs e in the list of p: one thread a number of dx."""
     zero = real(0)
 
     @jit
-    def collect(dy, head, next_one, dx):
+    def collect(dy, head, first, after, dx):
         p = cuda.grid(1)
         if p < dx.size:
-            first, total = head[p], zero
-            if first >= 0 and next_one[first] < 0:
-                total = dy[first]
-            elif first >= 0:
-                last, smallest = -1, 0
-                while smallest >= 0:
-                    e, smallest = first, -1
-                    while e >= 0:
-                        if e > last and (smallest < 0 or e < smallest):
-                            smallest = e
-                        e = next_one[e]
-                    if smallest >= 0:
-                        total += dy[smallest]
-                        last = smallest
+            total = zero
+            if head[p] >= 0:
+                e = first[p]
+                while e >= 0:
+                    total += dy[e]
+                    e = after[e]
             dx[p] = total
     return collect
 
@@ -186,10 +162,7 @@ def max_pool2d_backward(dy, indices, x_shape):
     """
     _, H, W, C = x_shape
     dx = empty(x_shape, dy.dtype)
-    number = np.int32 if dy.size < 1 << 31 else np.int64
-    head, next_one = full((dx.size,), -1, number), empty((dy.size,), number)
-    launch(_hang(number), blocks(dy.size), THREADS, indices.flat, head, next_one, H * W, dy.shape[1] * dy.shape[2], C)
-    launch(_collect(dy.dtype.type), blocks(dx.size), THREADS, dy.flat, head, next_one, dx.flat)
+    launch(_collect(dy.dtype.type), blocks(dx.size), THREADS, dy.flat, *lists(indices, H * W, C, dx.size), dx.flat)
     return dx
 
 
