@@ -22,7 +22,6 @@ from .recurrent import *  # noqa: F401,F403
 from .reduce import *  # noqa: F401,F403
 from .resample import *  # noqa: F401,F403
 from .runtime import check_available, is_available  # noqa: F401
-from .runtime import check_available, is_available, synchronize  # noqa: F401
 from .sample import *  # noqa: F401,F403
 from .softmax import *  # noqa: F401,F403
 from .sort import *  # noqa: F401,F403

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..reference.sample import __all__, polynomials  # noqa: F401
 from .array import THREADS, blocks, empty
-from .lanes import access, each, lanes_of
 from .by_place import lists
-from .runtime import cuda, device, jit, launch, rounding, specialised
+from .lanes import access, each, lanes_of
+from .runtime import cuda, device, jit, launch, library, specialised
 from .threads import WARP, warp_sum
 
 
@@ -34,7 +34,7 @@ def _grid_taps(real, mode, axes):
     taps, cubic, near, volume = TAPS[mode], mode == "bicubic", mode == "nearest", axes == 3
     T, coefficients = taps ** axes, np.stack([polynomials(mode, order, np.dtype(real)) for order in range(ORDERS)]).reshape(-1)
     zero, one, two, half, limit, far = real(0), real(1), real(2), real(0.5), real(2 ** 31), real(-100)
-    floor, nearest, whole, before = rounding("floor", real), rounding("rint", real), np.int64, 1 if cubic else 0
+    floor, nearest, whole, before = library("floor", real, np.floor), library("rint", real, np.rint), np.int64, 1 if cubic else 0
 
     @device
     def pixel(g, n, padding, corners):
