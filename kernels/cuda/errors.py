@@ -20,27 +20,30 @@ _checks = {}  # (low, high) → the number of this check, from 1
 
 @specialised
 def note_outside(dtype):
-    """flag[0] = the largest number of a check that failed: this one's, if low ≤ x[i] ≤ high does not hold for some i."""
+    """flag[0] = the largest number of a check that failed: this one's, if some x[i] is neither in low … high nor `other`."""
     real = np.dtype(dtype).type
 
     @jit
-    def note_outside(x, low, high, flag, check):
+    def note_outside(x, low, high, other, flag, check):
         for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
             v = real(x[i])
-            if not (v >= low and v <= high):
+            if not (v >= low and v <= high or v == other):
                 cuda.atomic.max(flag, 0, check)
     return note_outside
 
 
-def check_indices(x, low, high):
-    """Let the next `synchronize` or `to_host` raise an IndexError unless low ≤ x ≤ high everywhere (a NaN is outside)."""
+def check_indices(x, low, high, other=None):
+    """Let the next `synchronize` or `to_host` raise an IndexError unless low ≤ x ≤ high everywhere (a NaN is outside).
+
+    `other` is one more number that is allowed.
+    """
     if not _flag:
         _flag.append(new((1,), np.int64))
         _write_zero()
     real = x.dtype.type if x.dtype.kind == "f" else np.int64
     check = _checks.setdefault((low, high), len(_checks) + 1)
     launch(note_outside(np.dtype(real).name), min(blocks(x.size), MOST_BLOCKS), THREADS,
-           as_bytes(x.flat), real(low), real(high), _flag[0], check)
+           as_bytes(x.flat), real(low), real(high), real(low if other is None else other), _flag[0], check)
 
 
 def _write_zero():

@@ -7,7 +7,8 @@ loss 0 and gradient 0.
 
 Why it is fast. Loss and softmax come from one kernel that visits a row twice (see `softmax`): the way back then has no exponential
 to take, and reads and writes each number once. Nothing looks a label up: the thread that comes to column c asks whether c = t, so
-that a label out of range, which `check_indices` reports, reads nothing that is not there, and counts as a class that nobody has.
+that a label out of range reads nothing that is not there, and counts as a class that nobody has; it is noted, and raised when the
+host next waits for the GPU (see `errors`).
 
 Szegedy et al.: Rethinking the Inception architecture, section 7 (arXiv 1512.00567).
 """
@@ -15,6 +16,7 @@ import math
 
 from ..reference.loss import __all__  # noqa: F401
 from . import array
+from .errors import check_indices
 from .rows import WARPS, grid_for, lanes_for, rows
 from .runtime import cuda, jit, launch, specialised
 from .softmax import running
@@ -90,6 +92,7 @@ def cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing)
     (B, C), real = logits.shape, logits.dtype.type
     losses, probs, lanes = array.empty(B, logits.dtype), array.empty(logits.shape, logits.dtype), lanes_for(C)
     if B:
+        check_indices(target, 0, C - 1, int(ignore_index))
         launch(_forward(real, lanes, weight is not None), *grid_for(B, lanes), logits.flat, target, losses if weight is None else weight,
                losses, probs.flat, C, int(ignore_index), real(label_smoothing))
     return losses, probs
