@@ -37,7 +37,8 @@ fetched: 67 TFLOP/s would take 0.5 TB/s from memory even if the second-level cac
 
 Registers: 64 sums, 32 numbers at work, 8 on their way, and addresses. Kernels are to be compiled for at most 128 (`max_registers`), so
 that two blocks (16 warps) share an SM and one computes while the other waits at its barrier; ptxas 13.0 finds room in 126 for
-sm_90, and stores none of them away.
+sm_90, and stores none of them away. In that machine code of `matmul`'s "large" tile, a warp issues some 720 instructions for a slice,
+512 of which are the multiply-adds (146 in a turn of the inner loop, 128 of which are): 71% of the peak, if no warp ever had to wait.
 
 Sums run over k in order, each by fused multiply-adds: the bits do not depend on the shape of the tile.
 
