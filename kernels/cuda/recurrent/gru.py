@@ -1,11 +1,12 @@
 """The gated recurrent unit; see `reference/recurrent.py`. W_ih x_t of all steps becomes the gates where it lies."""
 import math
 
+from .. import reduce
 from ..array import copy, empty, zeros
 from ..elementwise import add
 from ..matmul import matmul
 from ..runtime import cuda, jit, specialised
-from .steps import bias_of, lengths_of, projected, states_before, step, steps, sum_of_rows, weight_grads
+from .steps import bias_of, lengths_of, projected, states_before, step, steps, weight_grads
 
 
 @specialised
@@ -83,4 +84,4 @@ def gru_backward(dy, x, h0, w_ih, w_hh, y, gates, hidden, lengths=None, reverse=
         step(_gru_backward(x.dtype.type), kept.size, t, through, lengths, before, gates, hidden, dy, kept, dgx, dgh)
         matmul(dgh[t], w_hh, out=through)
     dx, dw_ih, dw_hh = weight_grads(dgx, dgh, x, before, w_ih, needs_dx)
-    return dx, add(kept, through), dw_ih, dw_hh, sum_of_rows(dgx), sum_of_rows(dgh)
+    return dx, add(kept, through), dw_ih, dw_hh, reduce.sum(dgx, (0, 1)), reduce.sum(dgh, (0, 1))

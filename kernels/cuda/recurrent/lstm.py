@@ -1,11 +1,12 @@
 """Long short-term memory; see `reference/recurrent.py`. W_ih x_t of all steps becomes the gates where it lies."""
 import math
 
+from .. import reduce
 from ..array import copy, empty, zeros
 from ..elementwise import add
 from ..matmul import matmul
 from ..runtime import cuda, jit, specialised
-from .steps import bias_of, lengths_of, projected, rows, states_before, step, steps, sum_of_rows, weight_grads
+from .steps import bias_of, lengths_of, projected, rows, states_before, step, steps, weight_grads
 
 
 @specialised
@@ -140,4 +141,4 @@ def lstm_backward(dy, dc, x, h0, c0, w_ih, w_hh, w_hr, y, c, gates, lengths=None
         matmul(dg[t], w_hh, out=through)
     dx, dw_ih, dw_hh = weight_grads(dg, dg, x, states_before(y, h0, lengths, reverse), w_ih, needs_dx)
     dw_hr = None if w_hr is None else matmul(rows(slope), rows(m), transpose_a=True)
-    return dx, add(kept, through), ds, dw_ih, dw_hh, sum_of_rows(dg), dw_hr
+    return dx, add(kept, through), ds, dw_ih, dw_hh, reduce.sum(dg, (0, 1)), dw_hr

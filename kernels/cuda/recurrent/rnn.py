@@ -1,11 +1,12 @@
 """The plain recurrent layer; see `reference/recurrent.py`. W_ih x_t of all steps becomes y where it lies."""
 import math
 
+from .. import reduce
 from ..array import copy, empty, zeros
 from ..elementwise import add
 from ..matmul import matmul
 from ..runtime import cuda, jit, specialised
-from .steps import bias_of, lengths_of, projected, states_before, step, steps, sum_of_rows, weight_grads
+from .steps import bias_of, lengths_of, projected, states_before, step, steps, weight_grads
 
 
 @specialised
@@ -72,4 +73,4 @@ def rnn_backward(dy, x, h0, w_ih, w_hh, y, relu=False, lengths=None, reverse=Fal
         step(_rnn_backward(x.dtype.type, bool(relu)), kept.size, t, through, lengths, y, dy, kept, dg)
         matmul(dg[t], w_hh, out=through)
     dx, dw_ih, dw_hh = weight_grads(dg, dg, x, states_before(y, h0, lengths, reverse), w_ih, needs_dx)
-    return dx, add(kept, through), dw_ih, dw_hh, sum_of_rows(dg)
+    return dx, add(kept, through), dw_ih, dw_hh, reduce.sum(dg, (0, 1))

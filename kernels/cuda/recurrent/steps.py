@@ -65,11 +65,6 @@ def rows(x):
     return x.reshape(x.shape[0] * x.shape[1], x.shape[2])
 
 
-def sum_of_rows(x):
-    """Σ over all steps and sequences of x (T, N, G): a product with ones."""
-    return matmul(full((1, x.shape[0] * x.shape[1]), 1, x.dtype), rows(x)).reshape(x.shape[2])
-
-
 def weight_grads(dgx, dgh, x, before, w_ih, needs_dx):
     """dx (or None), dw_ih and dw_hh out of the gradients of W_ih x_t and of W_hh h, both (T, N, G)."""
     dx = matmul(rows(dgx), w_ih).reshape(x.shape) if needs_dx else None
