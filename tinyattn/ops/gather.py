@@ -17,6 +17,8 @@ from .shape import cast
 def _row_numbers(kernels, shape, dim, n, index):
     """Along axis `dim` of (outer, n, inner): which rows of length `inner` the index means, and (outer, inner)."""
     outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1:])
+    if isinstance(index, np.ndarray):
+        return (np.arange(outer)[:, None] * n + index).reshape(-1), outer, inner        # the sooner for not being kernels
     index = kernels.contiguous(index)
     if outer != 1:
         index = kernels.add(kernels.mul(kernels.arange(outer), n).reshape(outer, 1), index.reshape(1, index.size))

@@ -183,15 +183,17 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     reduction = reduction_of(reduction, size_average, reduce, caller)
     whole(ignore_index, caller, "ignore_index", -math.inf)
     same_dtype(caller, input=x, weight=weight)
-    labels, _ = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
+    labels, ignores = _labels(x, tensor_argument(target, caller, "target"), ignore_index, caller)
     if weight is not None and weight.shape != (x.shape[0 if x.ndim == 1 else 1],):
         raise ValueError(f"{caller}: weight has shape {weight.shape}, expected one number for each class of input {x.shape}")
     rows, flat = _classes_last(x, labels, caller)
-    safe = where(eq(flat, ignore_index), 0, flat)
-    weights = _class_weights(weight, flat, ignore_index, x.dtype)
-    losses = neg(gather(rows, 1, safe.unsqueeze(1)).squeeze(1)) * weights
+    safe = where(eq(flat, ignore_index), 0, flat) if ignores else flat
+    losses, total = neg(gather(rows, 1, safe.unsqueeze(1)).squeeze(1)), float(len(flat))
+    if ignores or weight is not None:
+        weights = _class_weights(weight, flat, ignore_index, x.dtype)
+        losses, total = losses * weights, _on_hand(weights.sum())
     if reduction == "mean":
-        return _mean_of(losses, _on_hand(weights.sum()))
+        return _mean_of(losses, total)
     return losses.reshape(labels.shape) if reduction == "none" else losses.sum()
 
 
