@@ -262,7 +262,9 @@ def new(shape, dtype):
         step *= n
     if POOL.handed_out == 0:
         runtime.check_available()
-    return DeviceArray(POOL.block(step), 0, shape, tuple(reversed(strides)), dtype)
+    block = POOL.block(step)
+    runtime.forget(block.memory)
+    return DeviceArray(block, 0, shape, tuple(reversed(strides)), dtype)
 
 
 def _fits(shape, strides, step):

@@ -322,6 +322,12 @@ def processors():
     return 2 if SIMULATED else int(cuda.current_context().device.MULTIPROCESSOR_COUNT)
 
 
+def forget(memory):
+    """On the simulator, make memory that another array had before look as `allocate` leaves it. A GPU has better things to do."""
+    if SIMULATED:
+        memory[...] = 0xFF
+
+
 def memory_info():
     """(free, total) bytes of the device."""
     if SIMULATED:

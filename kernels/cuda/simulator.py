@@ -4,7 +4,8 @@ A kernel is a plain Python function once `cuda` means something. Here it means `
 whose turn it is. A thread runs until it comes to a barrier or to an exchange between the lanes of its warp; there it waits, and
 the next one runs; when all who must come have come, they go on. So a barrier that is missing shows: threads run in an order that
 is shuffled anew at each barrier. An index out of range is an error, and so is a negative one. Shared and fresh memory hold NaN.
-A lane that reads from one that isn't there, and a barrier that only some can reach, are errors.
+A lane that reads from one that isn't there, a barrier that only some can reach, and integers read from shared memory before
+anybody wrote them are errors, and so is what a GPU would refuse: blocks and grids beyond its limits, too much shared memory.
 
 It is for tiny sizes (a microsecond or so for each line of each thread), for tests and for `tinyattn xray`.
 """
@@ -12,6 +13,7 @@ import ctypes
 import itertools
 import linecache
 import math
+import pathlib
 import random
 import re
 import sys
@@ -21,6 +23,11 @@ import numpy as np
 
 WARP = 32
 """Threads of a warp."""
+SHARED_BYTES = 48 * 1024
+"""Shared memory of a block that asks for no more than what every GPU gives."""
+LARGEST_BLOCK, LARGEST_GRID = (1024, 1024, 64), (2**31 - 1, 65535, 65535)
+
+_OURS = globals()
 
 _stand_ins = {}  # id of a compiled intrinsic → (it, the function that does the same in Python)
 _translated = {}  # id of a compiled function → (it, its body with every name in it made Python)
@@ -130,6 +137,10 @@ except ImportError:
     _greenlet = None
 
 
+class _Abandoned(BaseException):
+    """Ends a thread of the system whose block came to nothing."""
+
+
 class _Turn:
     """A function that can be left in the middle and gone on with: a greenlet where there is one, else a thread of the system."""
 
@@ -137,19 +148,28 @@ class _Turn:
         if _greenlet is not None:
             self._main, self._body = _greenlet.getcurrent(), _greenlet(function)
             self.resume, self.leave = self._body.switch, self._main.switch
+            self.abandon = lambda: None          # what nobody refers to goes by itself
             return
         import threading
-        self._mine, self._theirs, self._error = threading.Semaphore(0), threading.Semaphore(0), None
+        self._mine, self._theirs, self._error, self._abandoned = threading.Semaphore(0), threading.Semaphore(0), None, False
 
         def body():
-            self._mine.acquire()
             try:
+                self._my_turn()
                 function()
+            except _Abandoned:
+                return
             except BaseException as error:
                 self._error = error
             self._theirs.release()
 
-        threading.Thread(target=body, daemon=True).start()
+        self._body = threading.Thread(target=body, daemon=True)
+        self._body.start()
+
+    def _my_turn(self):
+        self._mine.acquire()
+        if self._abandoned:
+            raise _Abandoned
 
     def resume(self):
         self._mine.release()
@@ -159,7 +179,13 @@ class _Turn:
 
     def leave(self):
         self._theirs.release()
-        self._mine.acquire()
+        self._my_turn()
+
+    def abandon(self):
+        """Never go on with it."""
+        self._abandoned = True
+        self._mine.release()
+        self._body.join()
 
 
 class Block:
@@ -168,24 +194,30 @@ class Block:
     def __init__(self, cuda, function, args, threads, order):
         self.cuda, self.order = cuda, order
         self.phase = 0                           # how many barriers of the whole block are passed
-        self.shared = {}
+        self.shared, self.shared_bytes = {}, 0
         self.threads = threads
         for t in threads:
             t.turn = _Turn(lambda t=t: self._live(t, function, args))
 
     def _live(self, thread, function, args):
-        function(*args)
+        with np.errstate(all="ignore"):          # every turn has a context of its own
+            function(*args)
         thread.done = True
 
     def run(self):
         """Let everyone run to the end; barriers hold them meanwhile."""
         ready = list(self.threads)
-        while ready:
-            self.order.shuffle(ready)
-            for t in ready:
-                self.cuda.thread = t
-                t.turn.resume()
-            ready = self._released()
+        try:
+            while ready:
+                self.order.shuffle(ready)
+                for t in ready:
+                    self.cuda.thread = t
+                    t.turn.resume()
+                ready = self._released()
+        finally:
+            for t in self.threads:
+                if not t.done:
+                    t.turn.abandon()
 
     def _released(self):
         """The threads that may go on: warps, or else the block, of which all that live wait at the same place."""
@@ -193,17 +225,17 @@ class Block:
         released = []
         for _, warp in itertools.groupby(alive, lambda t: t.rank // WARP):
             warp = list(warp)
-            if all(t.waiting is not None and t.waiting[0] == "warp" for t in warp):
-                places = {t.waiting for t in warp}
-                if len(places) > 1:
-                    raise SimulationError(f"lanes of one warp wait at different places: lines {sorted({p[1][1] for p in places})}")
+            if all(t.waiting[0] == "warp" for t in warp):
+                if len({t.waiting for t in warp}) > 1:
+                    raise SimulationError("lanes of one warp wait at different places: " + _places(warp))
                 self._exchange(warp)
                 released += warp
         if not released and alive:
-            kinds = {t.waiting for t in alive}
-            if len(kinds) > 1:
-                raise SimulationError("threads of one block wait for each other at different places: "
-                                      + ", ".join(sorted(f"{k[0]} at line {k[1][1]}" for k in kinds)))
+            if len({t.waiting for t in alive}) > 1:
+                raise SimulationError("threads of one block wait for each other at different places: " + _places(alive))
+            if len(alive) < len(self.threads):
+                raise SimulationError(f"{len(self.threads) - len(alive)} threads have ended and will not come to the barrier where others "
+                                      "wait: " + _places(alive))
             offered = [t.offered for t in alive]
             for t in alive:
                 t.seen = offered
@@ -217,6 +249,38 @@ class Block:
         lanes = {t.rank % WARP: t.offered for t in warp}
         for t in warp:
             t.seen = lanes
+
+
+def _places(threads):
+    """Where they wait: "block at softmax.py:12, warp at softmax.py:20 → threads.py:16"."""
+    ways = {(kind, " → ".join(f"{pathlib.Path(code.co_filename).name}:{line}" for code, line, _ in reversed(way)))
+            for kind, way in (t.waiting for t in threads)}
+    return ", ".join(f"{kind} at {way}" for kind, way in sorted(ways))
+
+
+class _Written(Memory):
+    """Integers that the threads of a block share: NaN cannot say of them that nobody wrote them, so that is noted."""
+    __slots__ = ("written",)
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.written = np.zeros(array.shape, bool)
+
+    def __getitem__(self, index):
+        value = super().__getitem__(index)
+        if not self.written[index]:
+            raise SimulationError(f"shared memory is read at {index} before anybody wrote there")
+        return value
+
+    def __setitem__(self, index, value):
+        super().__setitem__(index, value)
+        self.written[index] = True
+
+    def changed(self, index, change):
+        """As `Memory.changed`."""
+        old = self[index]
+        self[index] = change(old)
+        return old
 
 
 class _Shared:
@@ -237,8 +301,14 @@ class _Shared:
         frame = sys._getframe(1)
         place = frame.f_code, position(frame)
         if place not in shared:
+            self._room(math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize)
             shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), _called(frame), True)
         return shared[place]
+
+    def _room(self, nbytes):
+        self.cuda.block.shared_bytes += nbytes
+        if self.cuda.block.shared_bytes + self.cuda.dynamic_bytes > SHARED_BYTES:
+            raise SimulationError(f"a block asks for {self.cuda.block.shared_bytes + self.cuda.dynamic_bytes} bytes of shared memory; it has {SHARED_BYTES}")
 
 
 _positions = {}
@@ -260,6 +330,10 @@ def _called(frame):
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
     found = re.match(r"\s*(\w+)\s*=[^=]", line)
     return f"shared {found[1]}" if found else f"shared, line {frame.f_lineno}"
+
+
+def _plain_memory(array, name, shared=False):
+    return _Written(array) if shared and array.dtype.kind in "iu" else Memory(array)
 
 
 class _Local:
@@ -314,10 +388,10 @@ class Cuda:
     """What a kernel finds under the name `cuda` while it is simulated: the current thread's view of the machine."""
     warpsize = WARP
 
-    def __init__(self, grid, block, dynamic_bytes=0, memory=lambda array, name, shared=False: Memory(array)):
+    def __init__(self, grid, block, dynamic_bytes=0, memory=_plain_memory):
         self.gridDim, self.blockDim = Dim3(*grid), Dim3(*block)
         self.dynamic_bytes, self.memory = dynamic_bytes, memory
-        self.block = self.thread = self.blockIdx = None
+        self.block = self.thread = self.blockIdx = self.body = None
         self.shared, self.local, self.const, self.atomic = _Shared(self), _Local(), _Const(), _Atomic()
 
     threadIdx = property(lambda self: self.thread.index)
@@ -336,11 +410,20 @@ class Cuda:
         return whole[0] if axes == 1 else whole[:axes]
 
     def _wait(self, kind, offered=None):
-        frame = sys._getframe(2)
-        t = self.thread
-        t.waiting, t.offered = (kind, (frame.f_code, frame.f_lineno)), offered
+        frame, way, t = sys._getframe(1), [], self.thread
+        while frame.f_code is not self.body:     # all the way: a function that waits may be called from several places
+            if frame.f_globals is not _OURS:
+                way.append((frame.f_code, frame.f_lineno, position(frame)))
+            frame = frame.f_back
+        way.append((frame.f_code, frame.f_lineno, position(frame)))
+        t.waiting, t.offered = (kind, tuple(way)), offered
         t.turn.leave()
         return t.seen
+
+    def _exchange(self, mask, offered):
+        if mask != 0xFFFFFFFF:
+            raise SimulationError(f"an exchange with mask {mask:#x}: only whole warps can be simulated")
+        return self._wait("warp", offered)
 
     def syncthreads(self):
         """Wait for the whole block."""
@@ -360,7 +443,7 @@ class Cuda:
 
     def syncwarp(self, mask=0xFFFFFFFF):
         """Wait for the warp."""
-        self._wait("warp")
+        self._exchange(mask, None)
         self.thread.syncs += 1
 
     def threadfence(self):
@@ -375,33 +458,33 @@ class Cuda:
 
     def shfl_sync(self, mask, value, source):
         """The value of lane `source`."""
-        return self._from(self._wait("warp", value), int(source) % WARP)
+        return self._from(self._exchange(mask, value), int(source) % WARP)
 
     def shfl_xor_sync(self, mask, value, bits):
         """The value of the lane whose number differs in `bits`."""
-        return self._from(self._wait("warp", value), self.laneid ^ int(bits))
+        return self._from(self._exchange(mask, value), self.laneid ^ int(bits))
 
     def shfl_down_sync(self, mask, value, distance):
         """The value of the lane `distance` above; one's own where there is none in the warp."""
-        lanes, source = self._wait("warp", value), self.laneid + int(distance)
+        lanes, source = self._exchange(mask, value), self.laneid + int(distance)
         return self._from(lanes, source if source < WARP else self.laneid)
 
     def shfl_up_sync(self, mask, value, distance):
         """The value of the lane `distance` below; one's own where there is none."""
-        lanes, source = self._wait("warp", value), self.laneid - int(distance)
+        lanes, source = self._exchange(mask, value), self.laneid - int(distance)
         return self._from(lanes, source if source >= 0 else self.laneid)
 
     def any_sync(self, mask, value):
         """True if any lane's value is."""
-        return any(self._wait("warp", value).values())
+        return any(self._exchange(mask, value).values())
 
     def all_sync(self, mask, value):
         """True if all lanes' values are."""
-        return all(self._wait("warp", value).values())
+        return all(self._exchange(mask, value).values())
 
     def ballot_sync(self, mask, value):
         """A bit for each lane."""
-        return sum(1 << lane for lane, v in self._wait("warp", value).items() if v)
+        return sum(1 << lane for lane, v in self._exchange(mask, value).items() if v)
 
     def fma(self, a, b, c):
         """a · b + c."""
@@ -534,18 +617,24 @@ def run(kernel, grid, block, args, shared=0, seed=0, memory=None):
     grid, block = three(grid), three(block)
     if math.prod(block) > 1024:
         raise SimulationError(f"a block of {math.prod(block)} threads; a GPU has at most 1024")
+    for what, lengths, largest in ("block", block, LARGEST_BLOCK), ("grid", grid, LARGEST_GRID):
+        if not all(1 <= n <= most for n, most in zip(lengths, largest)):
+            raise SimulationError(f"a {what} of {lengths}; a GPU takes 1 to {largest}")
     if witness is not None:
         witness.launched(kernel.py_func.__name__, grid, block)
-    memory = memory or (witness.memory if witness is not None else lambda array, name, shared=False: Memory(array))
+    memory = memory or (witness.memory if witness is not None else _plain_memory)
     function, waits = translated(kernel), _waits(kernel)
     parameters = kernel.py_func.__code__.co_varnames
     args = [memory(a, parameters[i]) if isinstance(a, np.ndarray) else a for i, a in enumerate(args)]
     order, outer = random.Random(seed), _Now.machine
     cuda = _Now.machine = Cuda(grid, block, shared, memory)
+    cuda.body = function.__code__
+    blocks = [Dim3(x, y, z) for z, y, x in np.ndindex(grid[::-1])]
+    if witness is None:  # who watches wants to see them in order
+        order.shuffle(blocks)
     try:
         with np.errstate(all="ignore"):
-            for z, y, x in np.ndindex(grid[::-1]):
-                cuda.blockIdx = Dim3(x, y, z)
+            for cuda.blockIdx in blocks:
                 _run_block(cuda, function, args, block, order, waits)
     except Exception as error:
         t = cuda.thread.index if cuda.thread else Dim3()
@@ -563,6 +652,8 @@ def _run_block(cuda, function, args, block, order, waits):
         cuda.block.run()
         return
     cuda.block = Block(cuda, function, args, [], order)
+    if witness is None:
+        order.shuffle(threads)
     for t in threads:
         cuda.thread = t
         function(*args)
