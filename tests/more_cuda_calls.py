@@ -148,7 +148,7 @@ def norm(k, dtype, random):
         for w, b in ((weight, bias),) if len(x) != 9 else ((weight, None), (None, bias), (None, None)):
             _, mean, rstd = k.layer_norm_forward(x, w, b, 1e-5)
             k.layer_norm_backward(dy, x, mean, rstd, w)
-    for shape, groups in ((2, 100, 6), 2), ((2, 60, 6), 6), ((1, 3, 70), 7):
+    for shape, groups in ((2, 100, 6), 2), ((2, 60, 6), 6), ((1, 3, 70), 7), ((12, 1, 4), 1), ((40, 1, 4), 2):
         x, dy, weight, bias = numbers(*shape), numbers(*shape), numbers(shape[2]), numbers(shape[2])
         _, mean, rstd = k.group_norm_forward(x, weight, bias, groups, 1e-5)
         k.group_norm_backward(dy, x, mean, rstd, weight)
