@@ -304,6 +304,8 @@ def gates(k, dtype, random):
     k.apply_gates_backward(dy, x, channel, pixel)
     k.energy_gate_forward(x, 0.1, out=np.empty_like(x))
     k.energy_gate_backward(dy, x, k.energy_gate_forward(x, 0.1)[1])
+    few = x[:, :, :3].copy(), dy[:, :, :3].copy()
+    k.energy_gate_backward(*few[::-1], k.energy_gate_forward(few[0], 0.1)[1])
     k.pool_pixels_forward(random.normal(size=(1, 900, 10)).astype(dtype))  # many threads
     for b1, b2, filters, with_max in ((3, 40, (1, 2, 3, 3), True), (None, 40, None, True), (3, None, (1, 2, 5, 1), False)):
         x, dy = (random.normal(size=(2, 3, 4, 40)).astype(dtype) for _ in range(2))
