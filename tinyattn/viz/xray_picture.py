@@ -84,7 +84,7 @@ def _launch(part, seen, number, thread, block):
             for a in accesses:
                 counts[a.start:a.start + a.count] += a.kind != "reads"
         most = int(counts.max(initial=0))
-        _cells(grid[1][column], style.tones(counts / max(most, 1)), shape, _often(verb, counts, most))
+        _cells(grid[1][column], style.tones(counts / most) if most else np.ones((size, 3)), shape, _often(verb, counts, most))
     part.supxlabel(f"thread {thread} of block {chosen}, its warp and its block, from dark to light: blue reads, orange writes", x=0.01, ha="left",
                    fontsize=8, color=style.SOFT)
 
