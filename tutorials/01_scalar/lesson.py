@@ -72,7 +72,7 @@ show(picture, "nudge", "The result as a function of a is a curve; at a = 2 the s
 # $c$. And where a number has several ways to the result, their effects add: `a` is used twice above, once in `a * b` and once in
 # `c + a`. These two sentences are the **chain rule**:
 #
-# $$\frac{\partial y}{\partial x} = \sum_{\text{ways from } x \text{ to } y} \; \prod_{\text{steps on the way}} (\text{slope of the step})$$
+# $$\frac{\partial y}{\partial x} = \sum_{\text{ways from } x \text{ to } y} \; \prod_{\text{steps on the way}} \text{slope}$$
 #
 # With the numbers of our example, $a=2$, $b=-3$, so $c=-6$, $d=-4$:
 

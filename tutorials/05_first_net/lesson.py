@@ -165,7 +165,9 @@ for rate in (0.03, 0.1, 0.3, 1.0, 3.0):
 #
 # **Adam** (Kingma and Ba, 2014) gives each parameter a step size of its own: it averages the slope, averages its square, and divides.
 #
-# $$m \leftarrow \beta_1 m + (1-\beta_1)\, g, \qquad s \leftarrow \beta_2 s + (1-\beta_2)\, g^2$$
+# $$m \leftarrow \beta_1 m + (1-\beta_1)\, g$$
+#
+# $$s \leftarrow \beta_2 s + (1-\beta_2)\, g^2$$
 #
 # $$w \leftarrow w - \eta\, \frac{m / (1-\beta_1^t)}{\sqrt{s / (1-\beta_2^t)} + \varepsilon}$$
 #

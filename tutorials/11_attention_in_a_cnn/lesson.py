@@ -55,7 +55,9 @@ show(picture, "task", "Five pictures, each with one whole digit somewhere among 
 # $y = x \cdot g$. To know which channels matter it must see the whole image, but cheaply: it squeezes each channel to one number, its
 # mean, and lets a small net of two layers decide:
 #
-# $$\underset{(N,C)}{m} = \text{mean}_{h,w}\; x, \qquad \underset{(N,h)}{a} = \max(m W_1^\top + b_1,\, 0)$$
+# $$\underset{(N,C)}{m} = \text{mean}_{h,w}\; x$$
+#
+# $$\underset{(N,h)}{a} = \max(m W_1^\top + b_1,\, 0)$$
 #
 # $$\underset{(N,C)}{g} = \sigma(a W_2^\top + b_2), \qquad y_{nchw} = x_{nchw}\; g_{nc}$$
 

@@ -5,6 +5,8 @@ import re
 from .docstrings import convert
 from .sources import page_of, repository_path
 
+LINE_ABOVE = re.compile(r'<mover>((?:(?!<mover>).)*?)<mo accent="true">&#x02015;</mo></mover>')
+
 
 def setup(app):
     """Called by Sphinx."""
@@ -19,7 +21,7 @@ def mathml(latex, display):
     from html import escape
 
     from latex2mathml.converter import convert as to_mathml
-    made = to_mathml(latex, display=display)
+    made = LINE_ABOVE.sub(r'<mrow class="line-above">\1</mrow>', to_mathml(latex, display=display))     # browsers do not stretch the line
     return made.replace("<math ", f'<math alttext="{escape(latex.strip())}" ', 1)
 
 
