@@ -6,7 +6,9 @@
 Batch norm is the case of one image, of all pixels there are, and of groups of one channel. Each kernel is one pass over x (two
 over x and dy backward), walked as `columns` says; a warp then puts together what the blocks found of a group.
 
-A weight or bias that is not there is an array without elements. Float32 is enough. Nothing is ever squared before its mean is subtracted: a thread takes the mean of four numbers, and the squares
+A weight or bias that is not there is an array without elements.
+
+Float32 is enough. Nothing is ever squared before its mean is subtracted: a thread takes the mean of four numbers, and the squares
 of their distances from it, and joins them to what it has seen so far; so do threads, blocks, and channels of a group, by
 
     n = n₁ + n₂,    mean = mean₁ + δ·n₂/n,    S = S₁ + S₂ + δ²·n₁·n₂/n      (δ = mean₂ − mean₁, S = Σ (x − mean)²)

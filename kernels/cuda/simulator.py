@@ -307,8 +307,9 @@ class _Shared:
 
     def _room(self, nbytes):
         self.cuda.block.shared_bytes += nbytes
-        if self.cuda.block.shared_bytes + self.cuda.dynamic_bytes > SHARED_BYTES:
-            raise SimulationError(f"a block asks for {self.cuda.block.shared_bytes + self.cuda.dynamic_bytes} bytes of shared memory; it has {SHARED_BYTES}")
+        asked = self.cuda.block.shared_bytes + self.cuda.dynamic_bytes
+        if asked > SHARED_BYTES:
+            raise SimulationError(f"a block asks for {asked} bytes of shared memory; it has {SHARED_BYTES}")
 
 
 _positions = {}

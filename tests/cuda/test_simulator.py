@@ -281,7 +281,8 @@ def test_what_a_gpu_has_not():
     run(roomy, numbers(), block=1)
     with pytest.raises(SimulationError, match="49156 bytes of shared memory; it has 49152"):
         run(roomy, numbers(), block=1, shared=4)
-    for grid, block, words in (1, 1025, "1025 threads"), (1, (1, 1, 65), "block of"), (1, 0, "block of"), ((1, 65536), 1, "grid of"), ((1, 1, 65536), 1, "grid of"):
+    for grid, block, words in ((1, 1025, "1025 threads"), (1, (1, 1, 65), "block of"), (1, 0, "block of"), ((1, 65536), 1, "grid of"),
+                               ((1, 1, 65536), 1, "grid of")):
         with pytest.raises(SimulationError, match=words):
             run(at, numbers(), numbers(), 0, grid=grid, block=block)
 
