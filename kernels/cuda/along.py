@@ -92,13 +92,14 @@ def arg_columns(dtype, largest):
     return arg_columns
 
 
-def _around(shape, axis):
+def around(shape, axis):
+    """(elements of the axes before `axis`, its length, elements of those behind)"""
     return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1:])
 
 
 def _arg(x, axis, keepdims, largest):
     axis %= x.ndim
-    outer, R, inner = _around(x.shape, axis)
+    outer, R, inner = around(x.shape, axis)
     y = empty((outer * inner,), np.int64)
     shape = x.shape[:axis] + ((1,) if keepdims else ()) + x.shape[axis + 1:]
     flat = as_bytes(x.flat)
@@ -176,7 +177,7 @@ def cumsum(x, axis, out=None):
     result = x.dtype.name if x.dtype.kind == "f" else "int64"
     y = empty(x.shape, result) if out is None or not out.is_contiguous() or out.dtype != result else out
     if x.size:
-        outer, R, inner = _around(x.shape, axis % x.ndim)
+        outer, R, inner = around(x.shape, axis % x.ndim)
         given = as_bytes(x.flat), y.flat
         if inner == 1:
             launch(cumsum_rows(x.dtype.name, result), blocks(outer * 32), THREADS, *given, R)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..reference import index as spec
 from ..reference.index import __all__
-from .along import compensated
+from .along import around, compensated
 from .array import blocks, cast, contiguous, empty, zeros
 from .loops import LANES, THREADS, as_bytes, writer
 from .runtime import cuda, device, jit, launch, load4, specialised
@@ -116,15 +116,11 @@ def gather_by(dtype):
     return gather_by
 
 
-def _around(shape, axis):
-    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1:])
-
-
 def gather(x, axis, index, out=None):
     axis %= x.ndim
     x = contiguous(x[tuple(slice(None) if k == axis else slice(n) for k, n in enumerate(index.shape))])
     y = _room(index.shape, x.dtype, out)
-    _, n, inner = _around(index.shape, axis)
+    _, n, inner = around(index.shape, axis)
     launch(gather_by(as_bytes(x).dtype.name), blocks(y.size), THREADS,
            as_bytes(x.flat), index.flat, as_bytes(y.flat), n, x.shape[axis], inner)
     return _into(y, out)
@@ -157,7 +153,7 @@ def flat_places(index, y, n, size, inner):
 
 def scatter_add(dy, axis, index, size):
     axis %= dy.ndim
-    outer, n, inner = _around(dy.shape, axis)
+    outer, n, inner = around(dy.shape, axis)
     shape = dy.shape[:axis] + (size,) + dy.shape[axis + 1:]
     if outer * inner >= ENOUGH_COLUMNS or n <= 64:
         dx = zeros(shape, dy.dtype)

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..reference import reduce as spec
 from ..reference.reduce import __all__
-from .along import argmax, argmin, cumsum
+from .along import WARP_ROW, argmax, argmin, cumsum
 from .array import blocks, cast, empty, full
 from .formulas import FORMULAS
 from .loops import LANES, THREADS, as_bytes
@@ -29,8 +29,6 @@ from .threads import ALL
 
 SHORT_ROW, SHORT_COLUMN = 8, 16
 """So many numbers are combined by one thread."""
-WARP_ROW = 1024
-"""Rows up to this length are a warp's work, longer ones a block's."""
 PIECE = 4096
 """Numbers of a row that a block takes at once if there are few rows."""
 ENOUGH = 1024

@@ -64,7 +64,8 @@ def faults(key, types, code):
     if key[1] == "loop" and key[2][0] in LIBRARY:
         return found
     floats = {t for name in types for t in (name if isinstance(name, tuple) else (name,)) if t in ("float32", "float64")}
-    if "float64" not in floats and "float64" not in str(key[2]) and (key[1], *(key[2] or ())[:1]) not in MAY_USE_FLOAT64 and re.search(r"\.f64", code):
+    allowed = "float64" in floats or "float64" in str(key[2]) or (key[1], *(key[2] or ())[:1]) in MAY_USE_FLOAT64
+    if not allowed and re.search(r"\.f64", code):
         found.append("float64 in a kernel of float32")
     if re.search(r"\.local\b", code):
         found.append("local memory: an array of the thread's own is indexed by what the compiler does not know")
