@@ -188,13 +188,17 @@ def signature(names):
     return tuple(map(type_of, names))
 
 
-def ptx(kernel, names, capability):
-    """The code of `kernel` for arguments noted in `launched` and a compute capability (9, 0), compiled without a GPU."""
-    from numba.cuda import dispatcher
+def ptx(kernel, names, *capabilities):
+    """The code of `kernel` for arguments noted in `launched`, for each compute capability such as (9, 0), compiled without a GPU.
+
+    Types are found out once; only the last step, from LLVM's instructions to a GPU's, is another for each.
+    """
+    from numba.cuda import compiler, dispatcher
     real = dispatcher.get_current_device
-    dispatcher.get_current_device = lambda: Compiled(capability)  # functions that kernels call are compiled for "the" GPU
+    dispatcher.get_current_device = lambda: Compiled(capabilities[0])  # functions that kernels call are compiled for "the" GPU
     try:
-        return cuda.compile_ptx(kernel.py_func, signature(names), cc=capability)[0]
+        library, _ = compiler._compile_pyfunc_with_fixup(kernel.py_func, signature(names), device=False, cc=capabilities[0], abi="numba")
+        return [library.get_asm_str(cc=capability) for capability in capabilities]
     finally:
         dispatcher.get_current_device = real
 

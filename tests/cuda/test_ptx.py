@@ -45,17 +45,9 @@ def launches():
 LAUNCHES = launches()
 
 
-def ptx(key, types, capability):
-    """The code of a kernel."""
-    return runtime.ptx(runtime.kernel_of(key), types, capability)
-
-
-def chosen(key, number, capability):
-    """Whether to compile this one for this capability. Elementwise kernels are hundreds that differ in a line: one of the three, and
-    for other numbers than float32 one kernel in eight, says enough."""
-    if key[1] != "loop":
-        return True
-    return number % 3 == CAPABILITIES.index(capability) and (key[2][1] == "float32" or number % 8 == 0)
+def ptx(key, types, *capabilities):
+    """The code of a kernel for each capability."""
+    return runtime.ptx(runtime.kernel_of(key), types, *capabilities)
 
 
 def faults(key, types, code):
@@ -75,12 +67,13 @@ def faults(key, types, code):
     return found
 
 
-@pytest.mark.parametrize("capability", CAPABILITIES)
-def test_compiles_clean(capability):
+@pytest.mark.parametrize("module", sorted({key[0].rpartition(".")[2] for key in LAUNCHES}))
+def test_compiles_clean(module):
     problems = []
-    for number, key in enumerate(sorted(LAUNCHES, key=str)):
-        for types in sorted(LAUNCHES[key], key=str) if chosen(key, number, capability) else ():
-            problems += [f"{key} {types}: {fault}" for fault in faults(key, types, ptx(key, types, capability))]
+    for key in sorted((key for key in LAUNCHES if key[0].rpartition(".")[2] == module), key=str):
+        for types in sorted(LAUNCHES[key], key=str):
+            for capability, code in zip(CAPABILITIES, ptx(key, types, *CAPABILITIES)):
+                problems += [f"{key} {types} for {capability}: {fault}" for fault in faults(key, types, code)]
     assert problems == []
 
 
