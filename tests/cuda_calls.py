@@ -8,6 +8,7 @@ import copy
 import ctypes
 import dataclasses
 import inspect
+import warnings
 
 import numpy as np
 import op_samples
@@ -123,7 +124,8 @@ def recorded(run, largest=LARGEST, per_kernel=PER_KERNEL):
     rung = kernels.rung("reference")
     kernels._loaded["reference"] = _Recorder(rung, calls, largest, per_kernel)
     try:
-        with kernels.use("reference"):
+        with kernels.use("reference"), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's, of the infinities and empty arrays that are meant
             run()
     finally:
         kernels._loaded["reference"] = rung
