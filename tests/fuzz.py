@@ -232,7 +232,8 @@ def _run():
     try:
         with kernels.use("reference"):
             run = Run(config, setup.load_data(config), folder, training.Progress(quiet=True))
-            run._record(*run._step(*next(iter(run.loader))), 8, 1)
+            run._step(*next(iter(run.loader)))
+            run._results_in(1, wait=True)
             run.save()
             session.save_model(folder / "model.safetensors", run.model, config, run.data.train)
         return run, {name: (folder / f"{name}.safetensors").read_bytes() for name in ("model", "checkpoint")}

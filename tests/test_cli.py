@@ -157,7 +157,7 @@ def test_help_for_every_command(capsys):
     (["train", "--recipe", "mnist9"], "did you mean mnist99?"),
     (["train", "--recipe", "mnist99", "--attention", "cbma"], "did you mean cbam?"),
     (["eval", "x", "--test-augment", "flop"], "did you mean flip?"),
-    (["train", "--device", "cuda"], "no CUDA kernels yet"),
+    (["train", "--cuda-graph"], "add --device cuda"),
     (["train", "--threads", "9999"], "threads"),
     (["train", "--batch-size", "0"], "--batch-size is 0"),
     (["train", "--resume", "/nowhere"], "no such folder"),

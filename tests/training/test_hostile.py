@@ -48,7 +48,8 @@ def states(tmp_path_factory):
     config = training.complete(model="lenet", limit_train=16, limit_test=8, batch_size=8, epochs=1)
     with kernels.use("reference"):
         run = Run(config, setup.load_data(config), folder, training.Progress(quiet=True))
-        run._record(*run._step(*next(iter(run.loader))), 8, 1)
+        run._step(*next(iter(run.loader)))
+        run._results_in(1, wait=True)
         run.save()
         session.save_model(folder / "model.safetensors", run.model, config, run.data.train)
     return {"checkpoint": checkpoint.load(run.path), "model": checkpoint.load(folder / "model.safetensors", checkpoint.MODEL_FORMAT)}
