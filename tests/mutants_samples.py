@@ -19,6 +19,10 @@ def rooms():
     return [importlib.import_module(f"tinyattn.ops.{found.name}") for found in pkgutil.iter_modules(tinyattn.ops.__path__)]
 
 
+BETWEEN_DEVICES = {"ToFunction"}
+"""Operations that do nothing where there is one device: tests/test_foreign_arrays.py holds their gradients."""
+
+
 def operations():
     """Every Function class of tinyattn.ops that has a backward: {name: class}."""
     found, stack = {}, [Function]
@@ -29,7 +33,7 @@ def operations():
             if cls.__module__.startswith("tinyattn.ops") and cls.backward is not Function.backward:
                 found[cls.__name__] = cls
     abstract = {c.__name__ for c in found.values() if c.__subclasses__() and c.__name__ in ("Binary", "Unary")}
-    return {name: cls for name, cls in sorted(found.items()) if name not in abstract}
+    return {name: cls for name, cls in sorted(found.items()) if name not in abstract | BETWEEN_DEVICES}
 
 
 class Cast:

@@ -8,7 +8,7 @@ bias in the first layer: a patch whitened to w·x is given on as max(w·x, 0) an
 from .. import nn
 from ..nn import attention as gates
 from ..nn import functional as F
-from ..ops.placing import on_host, overwrite
+from ..placing import on_host, overwrite
 
 
 def _filters(in_channels, out_channels):

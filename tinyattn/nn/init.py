@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ops.arguments import float_argument, probability, real, tensor_argument, whole
 from ..ops.matmul import matmul
-from ..ops.placing import on_host, overwrite
+from ..placing import on_host, overwrite
 from ..ops.random import rand, randn
 from ..tensor import Tensor
 

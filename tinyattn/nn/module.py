@@ -9,7 +9,7 @@ import numpy as np
 
 from ..grad_mode import mode
 from ..nearest import did_you_mean
-from ..ops.placing import overwrite
+from ..placing import overwrite
 from ..tensor import FLOATS, HookHandle, Tensor, checked_device, checked_dtype
 from .parameter import Parameter
 from .state import fitted

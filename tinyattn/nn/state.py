@@ -3,7 +3,7 @@ import collections.abc
 
 import numpy as np
 
-from ..ops.placing import on_host
+from ..placing import on_host
 from ..tensor import Tensor
 
 

@@ -13,7 +13,7 @@ from ..nn.norm import _BatchNorm
 from ..nn.module import Module
 from ..ops.arguments import flag, probability
 from ..ops.elementwise import add
-from ..ops.placing import on_host, overwrite
+from ..placing import on_host, overwrite
 from ..tensor import Tensor, checked_device
 
 

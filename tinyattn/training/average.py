@@ -12,7 +12,7 @@ import contextlib
 
 import numpy as np
 
-from ..ops.placing import on_host, overwrite
+from ..placing import on_host, overwrite
 from ..optim.swa_utils import AveragedModel, lerp_
 
 

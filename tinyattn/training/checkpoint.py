@@ -17,7 +17,7 @@ import safetensors
 from safetensors.numpy import save as to_bytes
 
 from ..data.opening import open_file, size_of
-from ..ops.placing import on_host
+from ..placing import on_host
 from ..tensor import Tensor
 from .files import write_atomically
 

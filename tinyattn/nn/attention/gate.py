@@ -1,6 +1,6 @@
 """The face of a gate: a feature map in, the same shape out, and on request a record of what it attended to."""
 from ...ops.arguments import float_argument, whole
-from ...ops.placing import on_host, overwrite
+from ...placing import on_host, overwrite
 from .. import functional as F
 from ..conv import Conv2d
 from ..linear import Linear

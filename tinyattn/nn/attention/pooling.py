@@ -1,6 +1,6 @@
 """Attention pooling: a mean of the tokens in which the tokens say how much they count. (Hassani et al., arXiv:2104.05704)"""
 from ...ops.arguments import float_argument, same_dtype, whole
-from ...ops.placing import on_host
+from ...placing import on_host
 from ...ops.token_pool import AttentionPoolFunction
 from .. import functional as F
 from .. import init

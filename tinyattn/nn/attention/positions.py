@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import ops
 from ...ops.arguments import flag, float_argument, pair, real, same_dtype, tensor_argument, whole
-from ...ops.placing import constant, on_host, table
+from ...placing import constant, on_host, table
 from .. import init
 from ..module import Module
 from ..parameter import Parameter

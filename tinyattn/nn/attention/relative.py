@@ -3,7 +3,7 @@ import numpy as np
 
 from ... import ops
 from ...ops.arguments import pair
-from ...ops.placing import table
+from ...placing import table
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter

@@ -2,7 +2,7 @@
 import numpy as np
 
 from ...ops.arguments import float_argument, pair, same_dtype, whole
-from ...ops.placing import overwrite
+from ...placing import overwrite
 from .. import functional as F
 from .. import init
 from ..activation import ReLU

@@ -1,5 +1,5 @@
 """What every attention module shares: on request it keeps the weights of its last forward pass, to be looked at."""
-from ...ops.placing import on_host
+from ...placing import on_host
 from ...tensor import Tensor
 from ..module import Module
 

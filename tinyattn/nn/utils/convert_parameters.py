@@ -1,6 +1,6 @@
 """All parameters as one vector, and back."""
 from ...ops.arguments import float_argument
-from ...ops.placing import overwrite
+from ...placing import overwrite
 from ...ops.shape import cat
 from .clip_grad import as_list
 
