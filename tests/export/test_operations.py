@@ -14,8 +14,8 @@ NOT_TRANSLATED = {
     **{name: "has no ONNX translation yet; the layers that use it: (the model itself)"
        for name in ("cross_entropy", "dropout", "dropout1d", "dropout2d", "rnn", "gru", "lstm", "pick_winners")},
     **{f"cross_entropy {reduction}, probabilities": None for reduction in ("mean", "sum", "none")},      # made of ordinary operations
-    "setitem": "assign", "nll_loss": "outside the recorded operations", "zero_outside": "outside the recorded operations",
-    "last_state 3×9×2 9": "outside the recorded operations", "embedding by frequency": "outside the recorded operations",
+    "setitem": "assign", "nll_loss mean": "outside the recorded operations", "last_state 3×9×2 9": "outside the recorded operations",
+    "embedding by frequency": "operation index_add has no ONNX translation yet",
     **{f"getitem {label}": "outside the recorded operations"
        for label in ("integers, some twice", "integers in the middle", "integers apart, broadcast", "two axes of integers", "booleans",
                      "a number, integers, booleans", "a mask of the last two axes")},
