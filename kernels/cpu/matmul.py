@@ -4,12 +4,14 @@ Why it is fast. A product of n³ multiplications touches only n² numbers, so ev
 A register tile of 8 rows × 32 columns of y (see `simd`) sums over a block of k: one step loads two vectors of b and
 broadcasts 8 numbers of a, 16 fused multiply-adds for 10 loads. The block of b is first packed into panels as wide as
 the tile, so that the loads of the innermost loop run straight through memory that stays in the second-level cache;
-a transposed b is turned in passing. The block of a is copied as it lies, transposed or not (a tile only needs to know the
-steps), so that its rows neither collide in the cache nor have to be fetched from afar in the innermost loop. With vectors of 8
-there are 6 × 16 sums, 12 multiply-adds for 8 loads; there the strip below runs at 96% of what the core can do, and at 73% where
+a transposed b is turned in passing. The block of a is copied, too, so that its rows neither collide in the cache nor have to be
+fetched from afar in the innermost loop: as rows, or, transposed, as panels of what a tile wants of each k. With vectors of 8
+there are 6 × 16 sums, 12 multiply-adds for 8 loads; there the strip below runs at 97% of what the core can do, and at 73% where
 each row's address is made from the one before (`rows_apart`).
 
-Blocks of rows, blocks of columns and matrices of a batch are jobs of their own. Where the result is small and the sum
+Blocks of rows, blocks of columns and matrices of a batch are jobs of their own. What a job copies is used as often as the job is
+wide and tall, so a job is as large as the second-level cache allows (192 × 256 floats of y; 64 wide, with a copied anew for every
+64 columns, a fifth to a third of the time went into copying). Where the result is small and the sum
 long (the gradient of a linear layer's weights), blocks of k are jobs as well, and their sums are added in order. All
 this depends on the shapes alone: the bits do not depend on the number of threads.
 
@@ -24,7 +26,7 @@ from .jit import kernel, part, specialize
 from .launch import launch, numbers, unpack
 from .reduce import add_blocks
 from .shuffle import transpose
-from .simd import (REGISTERS, clear_run, copy_run, lanes_of, multiply_add, rows_apart, stay_whole, tile_add, tile_load, tile_store,
+from .simd import (REGISTERS, clear_run, copy_run, fetch_run, lanes_of, multiply_add, rows_apart, stay_whole, tile_add, tile_load, tile_store,
                    tile_zero, vector_lanes)
 
 __all__ = ["matmul", "matmul_plain"]
@@ -36,16 +38,24 @@ DEPTH = 256
 APART = DEPTH + 16
 """From one row of a packed block to the next: were it a power of two, the rows of a tile would push each other out of the cache."""
 
+SPILL, AHEAD = 16, 4
+"""Room behind a panel of a, for a last vector that is longer than a tile is tall; rows of k that are fetched in advance."""
 
-def _strip(a, at, step_m, step_k, rows, depth, b, bat, y, writes):
-    """Rows of y, one panel of columns: y (+)= a · b over `depth` numbers of k; `rows` a multiple of ROWS or fewer."""
+TALL, WIDE, JOBS = 768, 1024, 8
+"""The most a job's y has of rows and columns, in bytes of one of its columns and rows; how many jobs there should be at least."""
+
+
+def _strip(a, panel, step_m, step_k, rows, depth, b, bat, y, writes):
+    """Rows of y, one panel of columns: y (+)= a · b over `depth` numbers of k; every `panel` numbers of a there are ROWS rows more."""
     stay_whole()
     yat, ldy, real_rows, columns, add = writes
     width, steps = VECTORS * vector_lanes(a), rows_apart(step_m, ROWS)
     for m in range(0, rows, ROWS):
-        tile = tile_zero(a, ROWS, VECTORS)
+        tile, at = tile_zero(a, ROWS, VECTORS), m // ROWS * panel
+        for row in range(ROWS):
+            fetch_run(y, yat + (m + row) * ldy, width)
         for k in range(depth):
-            tile = multiply_add(tile, a, at + m * step_m + k * step_k, steps, b, bat + k * width, vector_lanes(a))
+            tile = multiply_add(tile, a, at + k * step_k, steps, b, bat + k * width, vector_lanes(a))
         if add:
             tile_add(tile, y, yat + m * ldy, ldy, real_rows - m, columns)
         else:
@@ -60,41 +70,56 @@ _narrow = specialize(_strip, "_narrow", part, VECTORS=1)
 def _pack(b, at, step_k, step_n, depth, columns, packed):
     """packed[panel][k][lane] = b[at + k·step_k + n·step_n], panels of two vectors (the last of one), empty lanes 0.
 
-    One of the two steps is 1.
+    One of the two steps is 1. The panel of column n begins at n · (depth + 1): at powers of two they would collide in the cache.
     """
     V = vector_lanes(b)
-    for n in range(0, columns, 2 * V):
-        width = 2 * V if columns - n > V else V
-        real, place = min(width, columns - n), n * depth
-        if step_n != 1:
+    if step_n != 1:
+        for n in range(0, columns, 2 * V):
+            width = 2 * V if columns - n > V else V
+            real, place = min(width, columns - n), n * (depth + 1)
             transpose(b, at + n * step_n, step_n, real, depth, packed[place:place + depth * width], width)
-        elif real == 2 * V:
-            for k in range(depth):
-                tile_store(tile_load(b, at + k * step_k + n, 0, 1, 2), packed, place + k * width, 0, 1, 2 * V)
-        else:
-            for k in range(depth):
-                copy_run(b, at + k * step_k + n, packed, place + k * width, real)
-        if real < width:
-            for k in range(depth):
+            for k in range(depth if real < width else 0):
                 clear_run(packed, place + k * width + real, width - real)
+    else:
+        for k in range(depth):
+            for n in range(0, columns, 2 * V):
+                width = 2 * V if columns - n > V else V
+                place, start = n * (depth + 1) + k * width, at + k * step_k + n
+                if columns - n >= 2 * V:
+                    tile_store(tile_load(b, start, 0, 1, 2), packed, place, 0, 1, 2 * V)
+                else:
+                    real = min(width, columns - n)
+                    copy_run(b, start, packed, place, real)
+                    clear_run(packed, place + real, width - real)
 
 
 @part
 def _pack_rows(a, at, step_m, step_k, rows, depth, left):
-    """left = the block of a, its rows rounded up to whole tiles by zeros; returns (step_m, step_k) in it.
+    """left = the block of a, rounded up to whole tiles; returns (panel, step_m, step_k): how it lies there (see `_strip`).
 
-    Rows lie one below the other as in a, or side by side where a is transposed: copied as runs, either way.
+    Rows of numbers that are neighbours along k are copied as they are; where a is transposed, the ROWS numbers that a tile wants of each
+    k come to lie side by side: whole vectors are copied, and what is too much of one is overwritten by the next k's. A tile's rows
+    beyond the block are then whatever is there; they are never written to y.
     """
     whole = (rows + ROWS - 1) // ROWS * ROWS
     if step_k == 1:
         for m in range(rows):
             copy_run(a, at + m * step_m, left, m * APART, depth)
         clear_run(left, rows * APART, (whole - rows) * APART)
-        return np.int64(APART), np.int64(1)
+        return np.int64(ROWS * APART), np.int64(APART), np.int64(1)
+    V, panel = vector_lanes(a), ROWS * depth + SPILL
     for k in range(depth):
-        copy_run(a, at + k * step_k, left, k * whole, rows)
-        clear_run(left, k * whole + rows, whole - rows)
-    return np.int64(1), whole
+        start = at + k * step_k
+        if k + AHEAD < depth:
+            fetch_run(a, start + AHEAD * step_k, rows)
+        for m in range(0, whole, ROWS):
+            place = m // ROWS * panel + k * ROWS
+            if start + m + ROWS + V - 1 <= len(a):
+                for i in range(0, ROWS, V):
+                    tile_store(tile_load(a, start + m + i, 0, 1, 1), left, place + i, 0, 1, V)
+            else:
+                copy_run(a, start + m, left, place, min(ROWS, rows - m))
+    return panel, np.int64(1), np.int64(ROWS)
 
 
 @part
@@ -106,18 +131,18 @@ def _one_block(job, given, a, b, y):
     rest, m0 = rest // m_blocks, rest % m_blocks * mb
     i, part_k = rest // k_blocks, rest % k_blocks
     V, rows, columns = vector_lanes(a), min(mb, M - m0), min(nb, N - n0)
-    packed, left = np.empty(DEPTH * (columns + 2 * V), a.dtype), np.empty((rows + ROWS) * APART, a.dtype)
+    packed, left = np.empty((DEPTH + 1) * (columns + 2 * V), a.dtype), np.empty((rows + ROWS) * APART, a.dtype)
     for k in range(part_k * kb, min(K, (part_k + 1) * kb), DEPTH):
         depth = min(DEPTH, min(K, (part_k + 1) * kb) - k)
         start, add = i * a_batch + m0 * a_m + k * a_k, k > part_k * kb
         _pack(b, i * b_batch + k * b_k + n0 * b_n, b_k, b_n, depth, columns, packed)
-        step_m, step_k = _pack_rows(a, start, a_m, a_k, rows, depth, left)
+        panel, step_m, step_k = _pack_rows(a, start, a_m, a_k, rows, depth, left)
         for n in range(0, columns, 2 * V):
             writes = ((part_k * batch + i) * M + m0) * N + n0 + n, N, rows, columns - n, add
             if columns - n > V:
-                _wide(left, np.int64(0), step_m, step_k, rows, depth, packed, n * depth, y, writes)
+                _wide(left, panel, step_m, step_k, rows, depth, packed, n * (depth + 1), y, writes)
             else:
-                _narrow(left, np.int64(0), step_m, step_k, rows, depth, packed, n * depth, y, writes)
+                _narrow(left, panel, step_m, step_k, rows, depth, packed, n * (depth + 1), y, writes)
 
 
 def _shapes(a, b, transpose_a, transpose_b):
@@ -131,16 +156,23 @@ def _shapes(a, b, transpose_a, transpose_b):
     return leading + (M, N), batch, M, N, K
 
 
-def _plan(batch, M, N, K, V):
-    """Blocks of rows, columns and k: (m_blocks, mb, n_blocks, nb, k_blocks, kb), about 32 jobs where there is work."""
-    nb = 4 * V if M <= N else 8 * V
-    n_blocks = -(-N // nb)
+def _plan(batch, M, N, K, V, itemsize):
+    """Blocks of rows, columns and k: (m_blocks, mb, n_blocks, nb, k_blocks, kb), at least JOBS jobs where there is work."""
     k_blocks = 1 if K < 8 * DEPTH or batch * M * N > 65536 else min(32, K // (4 * DEPTH))
     kb = -(-K // (k_blocks * DEPTH)) * DEPTH
-    wanted = max(1, 32 // (batch * n_blocks * k_blocks))
-    mb = min(max(-(-M // wanted), 8 * ROWS), 256)
-    mb = -(-mb // ROWS) * ROWS
-    return -(-M // mb), mb, n_blocks, nb, -(-K // kb), kb
+    k_blocks = -(-K // kb)
+    tall, nb = TALL // itemsize, WIDE // itemsize
+    while nb > 4 * V and batch * k_blocks * -(-M // tall) * -(-N // nb) < JOBS:
+        nb //= 2
+    n_blocks = -(-N // nb)
+    m_blocks = max(-(-M // tall), min(JOBS // (batch * n_blocks * k_blocks), M // (8 * ROWS)), 1)
+    nb, mb = _even(N, n_blocks, 2 * V), _even(M, m_blocks, ROWS)
+    return -(-M // mb), mb, -(-N // nb), nb, k_blocks, kb
+
+
+def _even(size, parts, unit):
+    """The length of `parts` equal parts of `size`, a multiple of `unit`."""
+    return -(-size // (parts * unit)) * unit
 
 
 def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
@@ -158,7 +190,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None):
         y[...] = 0
     if y.size == 0 or K == 0:
         return y
-    plan = _plan(batch, M, N, K, lanes_of(a.dtype))
+    plan = _plan(batch, M, N, K, lanes_of(a.dtype), a.itemsize)
     k_blocks = plan[4]
     sums = y if k_blocks == 1 else array.empty((k_blocks,) + y.shape, a.dtype)
     given = numbers(M, N, K, M * K if a.ndim > 2 and batch > 1 else 0, *((1, M) if transpose_a else (K, 1)),
