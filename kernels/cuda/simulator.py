@@ -30,6 +30,7 @@ LARGEST_BLOCK, LARGEST_GRID = (1024, 1024, 64), (2**31 - 1, 65535, 65535)
 _OURS = globals()
 
 _stand_ins = {}  # id of a compiled intrinsic → (it, the function that does the same in Python)
+_waiting = {}  # id of a kernel → (it, whether it waits)
 _translated = {}  # id of a compiled function → (it, its body with every name in it made Python)
 
 
@@ -50,12 +51,15 @@ class Dim3:
         self.x, self.y, self.z = x, y, z
 
 
+_WHOLE = {int, np.int64, np.int32, np.uint32}
+
+
 class Memory:
     """An array as kernels see it: every index is checked."""
-    __slots__ = ("array",)
+    __slots__ = ("array", "lengths")
 
     def __init__(self, array):
-        self.array = array
+        self.array, self.lengths = array, array.shape  # NumPy makes a new tuple each time that it is asked for a shape
 
     shape = property(lambda self: self.array.shape)
     size = property(lambda self: self.array.size)
@@ -66,6 +70,8 @@ class Memory:
         return len(self.array)
 
     def _checked(self, index):
+        if type(index) in _WHOLE and len(self.lengths) == 1 and 0 <= index < self.lengths[0]:
+            return index
         where = index if type(index) is tuple else (index,)
         if len(where) != self.array.ndim:
             raise SimulationError(f"{len(where)} indices for an array with {self.array.ndim} axes")
@@ -113,9 +119,12 @@ def store_vector(x, i, values):
 
 
 def array_at(address, size, dtype):
-    """The array of `size` numbers of `dtype` at an address, as kernels see it."""
-    memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
-    return _Now.machine.memory(np.frombuffer(memory, dtype), f"array at {address:#x}")
+    """The array of `size` numbers of `dtype` at an address, as kernels see it: the same one for all threads of a launch."""
+    machine, key = _Now.machine, (address, size, dtype)
+    if key not in machine.arrays:
+        memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
+        machine.arrays[key] = machine.memory(np.frombuffer(memory, dtype), f"array at {address:#x}")
+    return machine.arrays[key]
 
 
 # --- threads that take turns --------------------------------------------------------------------------------------------
@@ -209,8 +218,7 @@ class Block:
         ready = list(self.threads)
         try:
             while ready:
-                self.order.shuffle(ready)
-                for t in ready:
+                for t in _shuffled(ready, self.order):
                     self.cuda.thread = t
                     t.turn.resume()
                 ready = self._released()
@@ -226,12 +234,12 @@ class Block:
         for _, warp in itertools.groupby(alive, lambda t: t.rank // WARP):
             warp = list(warp)
             if all(t.waiting[0] == "warp" for t in warp):
-                if len({t.waiting for t in warp}) > 1:
+                if any(t.waiting != warp[0].waiting for t in warp):
                     raise SimulationError("lanes of one warp wait at different places: " + _places(warp))
                 self._exchange(warp)
                 released += warp
         if not released and alive:
-            if len({t.waiting for t in alive}) > 1:
+            if any(t.waiting != alive[0].waiting for t in alive):
                 raise SimulationError("threads of one block wait for each other at different places: " + _places(alive))
             if len(alive) < len(self.threads):
                 raise SimulationError(f"{len(self.threads) - len(alive)} threads have ended and will not come to the barrier where others "
@@ -251,9 +259,15 @@ class Block:
             t.seen = lanes
 
 
+def _shuffled(threads, order):
+    """The threads in an order of their own; `order.shuffle` takes several times as long."""
+    chance = order.random
+    return sorted(threads, key=lambda _: chance())
+
+
 def _places(threads):
     """Where they wait: "block at softmax.py:12, warp at softmax.py:20 → threads.py:16"."""
-    ways = {(kind, " → ".join(f"{pathlib.Path(code.co_filename).name}:{line}" for code, line, _ in reversed(way)))
+    ways = {(kind, " → ".join(f"{pathlib.Path(code.co_filename).name}:{at[0]}" for code, at in reversed(way)))
             for kind, way in (t.waiting for t in threads)}
     return ", ".join(f"{kind} at {way}" for kind, way in sorted(ways))
 
@@ -299,7 +313,7 @@ class _Shared:
                 shared["dynamic"] = np.full(self.cuda.dynamic_bytes, 0xFF, np.uint8)
             return self.cuda.memory(shared["dynamic"][:self.cuda.dynamic_bytes // dtype.itemsize * dtype.itemsize].view(dtype), "shared", True)
         frame = sys._getframe(1)
-        place = frame.f_code, position(frame)
+        place = id(whereabouts(frame))           # these live as long as the process
         if place not in shared:
             self._room(math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize)
             shared[place] = self.cuda.memory(_fresh(shape, dtype, alignment or dtype.itemsize), _called(frame), True)
@@ -312,18 +326,22 @@ class _Shared:
             raise SimulationError(f"a block asks for {asked} bytes of shared memory; it has {SHARED_BYTES}")
 
 
-_positions = {}
+_whereabouts = {}
 
 
-def position(frame):
-    """(first line, last line, first column, last column) of what `frame` is doing.
+def whereabouts(frame):
+    """(code, position) of what `frame` is doing; position: first line, last line, first column, last column.
 
-    Its `f_lasti` would not do: it changes when Python finds a quicker way to do the same.
+    Its `f_lasti` would not do: it changes when Python finds a quicker way to do the same. For one place it is one and the same tuple, since
+    comparing the codes of two takes long.
     """
-    key = frame.f_code, frame.f_lasti
-    if key not in _positions:
-        _positions[key] = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), frame.f_lineno)
-    return _positions[key]
+    code, at = frame.f_code, frame.f_lasti
+    found = _whereabouts.get((id(code), at))
+    if found is None:
+        position = next(itertools.islice(code.co_positions(), at // 2, None), (frame.f_lineno,) * 2 + (0, 0))
+        found = _whereabouts.setdefault((id(code), position), (code, position))
+        _whereabouts[id(code), at] = found
+    return found
 
 
 def _called(frame):
@@ -393,6 +411,7 @@ class Cuda:
         self.gridDim, self.blockDim = Dim3(*grid), Dim3(*block)
         self.dynamic_bytes, self.memory = dynamic_bytes, memory
         self.block = self.thread = self.blockIdx = self.body = None
+        self.arrays = {}                         # those at an address: see `array_at`
         self.shared, self.local, self.const, self.atomic = _Shared(self), _Local(), _Const(), _Atomic()
 
     threadIdx = property(lambda self: self.thread.index)
@@ -411,12 +430,14 @@ class Cuda:
         return whole[0] if axes == 1 else whole[:axes]
 
     def _wait(self, kind, offered=None):
-        frame, way, t = sys._getframe(1), [], self.thread
-        while frame.f_code is not self.body:     # all the way: a function that waits may be called from several places
-            if frame.f_globals is not _OURS:
-                way.append((frame.f_code, frame.f_lineno, position(frame)))
+        frame, way, t, body = sys._getframe(1), [], self.thread, self.body
+        while True:                              # all the way: a function that waits may be called from several places
+            code = frame.f_code
+            if frame.f_globals is not _OURS or code is body:
+                way.append(_whereabouts.get((id(code), frame.f_lasti)) or whereabouts(frame))
+            if code is body:
+                break
             frame = frame.f_back
-        way.append((frame.f_code, frame.f_lineno, position(frame)))
         t.waiting, t.offered = (kind, tuple(way)), offered
         t.turn.leave()
         return t.seen
@@ -587,13 +608,19 @@ def _names(code):
     return set(code.co_names).union(*(_names(c) for c in code.co_consts if isinstance(c, types.CodeType)))
 
 
-def _waits(kernel, seen=()):
+def _waits(kernel):
     """True if `kernel`, or a function that it calls, has a barrier or an exchange: only then must threads take turns."""
+    if id(kernel) not in _waiting:
+        _waiting[id(kernel)] = kernel, _has_barriers(kernel)
+    return _waiting[id(kernel)][1]
+
+
+def _has_barriers(kernel, seen=()):
     f = kernel.py_func
     if _names(f.__code__) & _PASSES:
         return True
     used = [f.__globals__[n] for n in _names(f.__code__) if n in f.__globals__] + [c.cell_contents for c in f.__closure__ or ()]
-    return any(hasattr(u, "py_func") and u not in seen and _waits(u, (*seen, kernel)) for u in used)
+    return any(hasattr(u, "py_func") and u not in seen and _has_barriers(u, (*seen, kernel)) for u in used)
 
 
 def three(lengths):
@@ -630,7 +657,7 @@ def run(kernel, grid, block, args, shared=0, seed=0, memory=None):
     order, outer = random.Random(seed), _Now.machine
     cuda = _Now.machine = Cuda(grid, block, shared, memory)
     cuda.body = function.__code__
-    blocks = [Dim3(x, y, z) for z, y, x in np.ndindex(grid[::-1])]
+    blocks = [Dim3(x, y, z) for z, y, x in itertools.product(*map(range, grid[::-1]))]
     if witness is None:  # who watches wants to see them in order
         order.shuffle(blocks)
     try:
@@ -647,14 +674,12 @@ def run(kernel, grid, block, args, shared=0, seed=0, memory=None):
 
 
 def _run_block(cuda, function, args, block, order, waits):
-    threads = [Thread(Dim3(x, y, z), rank) for rank, (z, y, x) in enumerate(np.ndindex(block[::-1]))]
+    threads = [Thread(Dim3(x, y, z), rank) for rank, (z, y, x) in enumerate(itertools.product(*map(range, block[::-1])))]
     if waits:
         cuda.block = Block(cuda, function, args, threads, order)
         cuda.block.run()
         return
     cuda.block = Block(cuda, function, args, [], order)
-    if witness is None:
-        order.shuffle(threads)
-    for t in threads:
+    for t in threads if witness is not None else _shuffled(threads, order):
         cuda.thread = t
         function(*args)

@@ -203,13 +203,13 @@ class Witness:
             frame = frame.f_back
         innermost, calls = frame, []
         while not any(frame.f_globals is ours for ours in _NO_KERNELS):
-            calls.append((frame.f_code, simulator.position(frame)))
+            calls.append(simulator.whereabouts(frame))
             frame = frame.f_back
-        key = tuple(calls)
+        key = tuple(map(id, calls))
         place = self._places.get(key)
         if place is None:
-            within = tuple((code.co_filename, position[0] if isinstance(position, tuple) else position) for code, position in reversed(calls[1:]))
-            place = self._places[key] = Place(innermost.f_code.co_filename, innermost.f_lineno, key[0][1], within)
+            within = tuple((code.co_filename, position[0]) for code, position in reversed(calls[1:]))
+            place = self._places[key] = Place(innermost.f_code.co_filename, innermost.f_lineno, calls[0][1], within)
         return place
 
     def _collide(self, cells, address, access, value, number):
