@@ -1,10 +1,13 @@
 """The same work on two devices, to be compared: samples of operations, and trainings of models."""
+import contextlib
+
 import numpy as np
 import op_samples
 
 import tinyattn as ta
 import tinyattn.nn.functional as F
 from tinyattn.gradcheck.layer_cases import flat as listed
+from tinyattn.kernels.cuda import runtime
 from tinyattn.training.update import Captured, Update
 
 
@@ -29,17 +32,55 @@ def batch(channels, size, count, seed=0):
     return images, labels
 
 
-def losses(name, device, steps, *, dtype=np.float32, size=12, count=4, channels=1, captured=False, **options):
-    """The losses of the first training steps of a model, as numbers, and its weights after them."""
+@contextlib.contextmanager
+def transfers():
+    """What is copied between the host and the device "cuda" inside the ``with`` block: a list of ("upload" or "download", bytes)."""
+    seen, real = [], {name: getattr(runtime, name) for name in ("upload", "download")}
+
+    def noting(name):
+        def copy(memory, offset, host):
+            seen.append((name, host.nbytes))
+            return real[name](memory, offset, host)
+        return copy
+
+    for name in real:
+        setattr(runtime, name, noting(name))
+    try:
+        yield seen
+    finally:
+        for name, function in real.items():
+            setattr(runtime, name, function)
+
+
+def losses(name, device, steps, **options):
+    """The losses of the first training steps of a model, as numbers, and its weights after them; see `training`."""
+    model, update, batches = training(name, device, steps, **options)
+    found = [update(*batch)[0] for batch in batches]
+    return [loss.item() for loss in found], weights(model)
+
+
+def training(name, device, steps, *, dtype=np.float32, size=12, count=4, channels=1, captured=False, optimizer=None, **options):
+    """(model, update, batches): what `losses` trains, on what, with AdamW unless `optimizer` makes another of the parameters.
+
+    name      the name of a model, or a function that makes one
+    captured  whether the update is replayed as a graph; RuntimeError where it cannot be
+    batches   (images, labels) on the device, each moved there as it is asked for
+    """
     ta.manual_seed(0)
-    model = ta.models.create(name, in_channels=channels, num_classes=4, image_size=size, **options).to(dtype).to(device).train()
-    said = []
-    update = Update(model, ta.optim.AdamW(model.parameters(), lr=1e-3), 0.1)
-    update = Captured(update, said.append) if captured else update
-    found = []
-    for step in range(steps):
-        images, labels = batch(channels, size, count, step)
-        loss, _ = update(ta.tensor(images.astype(dtype)).to(device), ta.tensor(labels).to(device))
-        found.append(loss)
-    assert not said, said
-    return [loss.item() for loss in found], {key: value.cpu().data for key, value in model.state_dict().items()}
+    model = ta.models.create(name, in_channels=channels, num_classes=4, image_size=size, **options) if isinstance(name, str) else name()
+    model = model.to(dtype).to(device).train()
+    update = Update(model, optimizer(model.parameters()) if optimizer else ta.optim.AdamW(model.parameters(), lr=1e-3), 0.1)
+
+    def refuse(words):
+        raise RuntimeError(words)
+
+    def batches():
+        for step in range(steps):
+            images, labels = batch(channels, size, count, step)
+            yield ta.tensor(images.astype(dtype)).to(device), ta.tensor(labels).to(device)
+    return model, Captured(update, refuse) if captured else update, batches()
+
+
+def weights(model):
+    """The model's state in the host's memory."""
+    return {key: value.cpu().data for key, value in model.state_dict().items()}
