@@ -199,9 +199,9 @@ class CCT(nn.Module):
         return self.head(self.pool(self.norm(self.blocks(tokens + self.position))))
 
 
-def create(name, in_channels=1, num_classes=10, image_size=28, attention="none"):
-    """The PyTorch twin of ``tinyattn.models.create(…)``."""
-    options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size)
+def create(name, in_channels=1, num_classes=10, image_size=28, attention="none", **more):
+    """The PyTorch twin of ``tinyattn.models.create(…)``; `more`: what else its class takes."""
+    options = dict(in_channels=in_channels, num_classes=num_classes, image_size=image_size, **more)
     if name in ("cct", "lenet"):
         return CCT(**options) if name == "cct" else LeNet(**options)
     if name == "whitened_vgg4":

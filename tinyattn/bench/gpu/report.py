@@ -73,7 +73,7 @@ def _step_row(name, case, options, most):
     row = _empty("gpu steps", name)
     row["floor"] = steps.WANTED.get(name)
     with failing(row):
-        jobs, row["relative_error"] = steps.jobs(case, options.against)
+        jobs, row["relative_error"] = steps.jobs(case, options.against, options.quick)
         _fill(row, turns(jobs, options.seconds or 4.0, options.quick), most)
     return row
 

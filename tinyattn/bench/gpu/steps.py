@@ -11,7 +11,9 @@ from .sides import Torch
 CASES = {name: case for name, case in on_cpu.CASES.items() if name.endswith("b128")}
 WANTED = {"attention_cnn cbam 28x28 b128": 1.5, "resnet20 none 32x32 b128": 1.5}
 """The ratios to PyTorch's step, call by call, that are wanted."""
-QUICK = {"attention_cnn cbam 8x8 b2": ("attention_cnn", "cbam", 1, 8, 2)}
+QUICK = {"attention_cnn cbam 4x4 b2": ("attention_cnn", "cbam", 1, 4, 2)}
+SMALLER = dict(widths=(4, 8), depths=(1, 1))
+"""What makes its net small enough for the simulator."""
 
 
 def _ours(model, x, labels, graph):
@@ -43,15 +45,15 @@ def _torchs(side, twin, x, labels):
     return step
 
 
-def jobs(case, against):
-    """(name → (function, wait), relative error of the scores or None) of a model's step."""
+def jobs(case, against, quick=False):
+    """(name → (function, wait), relative error of the scores or None) of a model's step; `quick`: of a smaller model."""
     name, attention, channels, size, batch = case
-    options = dict(in_channels=channels, num_classes=10, image_size=size, attention=attention)
+    options = dict(in_channels=channels, num_classes=10, image_size=size, attention=attention, **(SMALLER if quick else {}))
     x, labels = on_cpu._data(name, channels, size, batch)
 
     def fresh():
         ta.manual_seed(0)
-        return ta.models.create(name, **options)
+        return ta.models.MODELS[name](**options) if quick else ta.models.create(name, **options)
     made, error = {}, None
     if against == "torch":
         error = _agree(fresh(), on_cpu._twin(name, options, fresh()), x)
