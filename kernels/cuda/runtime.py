@@ -17,7 +17,7 @@ import numpy as np
 
 from . import simulator
 
-os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+quiet = os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0") == "0"
 if not hasattr(np, "row_stack"):  # numba-cuda 0.30 asks for it; NumPy 2.5 has it no more
     np.row_stack = np.vstack
 with warnings.catch_warnings():
@@ -31,6 +31,8 @@ with warnings.catch_warnings():
     except ImportError:  # numba's own cuda
         from numba.core import cgutils, types
         from numba.core.extending import intrinsic
+if quiet:  # numba has read the environment when it was imported, which may be long ago
+    numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 SIMULATED = os.environ.get("TINYATTN_CUDA", "") == "simulator"
 """True if this process runs its CUDA kernels on the simulator."""
@@ -158,14 +160,16 @@ def launch(kernel, grid, block, *args, shared=0):
     if ready is None:
         if len(_configured) > 10_000:
             _configured.clear()
-        ready = _configured[key] = _prepared(kernel, shared)[grid, block, 0, shared]
+        ready = _configured[key] = _prepared(kernel, grid, block, 0, shared)
     ready(*given)
 
 
-def _prepared(kernel, shared):
+def _prepared(kernel, grid, block, stream, shared):
+    """`kernel`, ready to be called with its arguments."""
     if shared > 48 * 1024:
         raise ValueError(f"launch: {shared} bytes of dynamic shared memory, more than the 49152 that need no opting in")
-    return kernel
+    grid, block = (tuple(map(int, n)) if type(n) is tuple else int(n) for n in (grid, block))  # cuda.core refuses NumPy's integers
+    return kernel[grid, block, stream, int(shared)]
 
 
 def _type_name(value):
@@ -212,6 +216,7 @@ class Compiled:
 
 def synchronize():
     """Wait until everything that was launched is done."""
+    _not_while_capturing("waits for the GPU")
     if not SIMULATED:
         cuda.synchronize()
 
@@ -239,6 +244,17 @@ def _not_while_capturing(what):
         raise CaptureError(f"a graph is being captured, and the code {what}: a replay could not do that")
 
 
+@contextlib.contextmanager
+def _captures():
+    """What the driver says against a capture is a CaptureError."""
+    try:
+        yield
+    except (CaptureError, MemoryError):
+        raise
+    except Exception as error:  # of numba-cuda, of cuda.core, or a RuntimeError
+        raise CaptureError(f"the driver refuses it: {type(error).__name__}: {error}") from error
+
+
 class Graph:
     """Launches noted once and replayed as one: the GPU is given a whole training step for the cost of a launch or two.
 
@@ -264,34 +280,47 @@ class Graph:
             raise CaptureError("a graph is being captured already")
         if self.launches:
             raise CaptureError("this graph was captured before; make another Graph()")
-        if not SIMULATED:
-            from cuda.core import Device
-            self._builder = Device(device_id()).create_graph_builder()
-            self._builder.begin_building()
+        with _captures():
+            self._begin()
         POOL.begin_capture()
         capturing = self
         try:
             yield self
+            with _captures():
+                self._complete()
         except BaseException:
-            if self._builder is not None:
-                self._builder.end_building()
-            self._end(POOL)
+            self._close()
             self.launches.clear()
             raise
-        self._end(POOL)
+        finally:
+            capturing = None
+            self._kept = POOL.end_capture()
+
+    def _begin(self):
+        if not SIMULATED:
+            from cuda.core import Device
+            device = Device(device_id())
+            device.set_current()  # it may be this thread's first, and then knows of no context
+            self._builder = device.create_graph_builder()
+            self._builder.begin_building()
+
+    def _complete(self):
         if self._builder is not None:
             self._graph = self._builder.end_building().complete()
+            self._close()
 
-    def _end(self, pool):
-        global capturing
-        capturing = None
-        self._kept = pool.end_capture()
+    def _close(self):
+        builder, self._builder = self._builder, None
+        if builder is not None:
+            with contextlib.suppress(Exception):  # a capture that failed cannot be ended, and what matters is why it did
+                builder.close()
 
     def note(self, kernel, grid, block, args, shared):
         """One launch."""
         self.launches.append((kernel, grid, block, args, shared))  # the arrays' handles live as long as the graph
         if not SIMULATED:
-            _prepared(kernel, shared)[grid, block, self._builder, shared](*args)
+            with _captures():
+                _prepared(kernel, grid, block, self._builder, shared)(*args)
 
     def replay(self):
         """Run all of it, behind what was launched before."""

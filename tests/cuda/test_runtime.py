@@ -56,6 +56,14 @@ def test_no_blocks_is_no_launch(compiled, grid):
     assert compiled.configured == []
 
 
+def test_numpys_integers_are_made_pythons(compiled):
+    """numba-cuda takes them, and cuda.core, which launches for it, does not."""
+    runtime.launch(compiled, (np.int64(2), 1), np.int32(32))
+    runtime.launch(compiled, np.int64(3), 32, shared=np.int64(16))
+    assert compiled.configured == [((2, 1), 32, 0, 0), (3, 32, 0, 16)]
+    assert {type(n) for grid, block, *rest in compiled.configured for n in (*(grid if type(grid) is tuple else (grid,)), block, *rest)} == {int}
+
+
 def test_arrays_are_handed_over_as_handles(compiled):
     class Array:
         def handle(self):

@@ -110,7 +110,7 @@ def _runs_nearby(folder):
 
 def _compile_ahead(config):
     """Let a second process compile along on a first run, where there is something to compile and a core to do it."""
-    if kernels.active() == "cpu" and ta.get_num_threads() > 1:
+    if config.device == "cpu" and kernels.active() == "cpu" and ta.get_num_threads() > 1:
         compile_ahead.start(config)
 
 

@@ -52,11 +52,11 @@ class Captured:
         self.calls += 1
         if self.calls == EAGER_FIRST + 1:
             self._capture(images, labels)
+        self.update.optimizer.refresh()
         if self.graph is None or [(x.shape, x.dtype) for x in (images, labels)] != [(x.shape, x.dtype) for x in self.inputs]:
             return self.update(images, labels)
         for held, x in zip(self.inputs, (images, labels)):
             kernels.of(x.data).assign(held.data, x.data)
-        self.update.optimizer.refresh()
         self.graph.replay()
         return tuple(x.clone() for x in self.outputs)
 
@@ -66,7 +66,7 @@ class Captured:
         try:
             with ta.cuda.graph(graph):
                 outputs = self.update(*inputs)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             self.say(f"--cuda-graph: the step cannot be captured, and runs without a graph: {error}")
             return
         self.graph, self.inputs, self.outputs = graph, inputs, outputs
