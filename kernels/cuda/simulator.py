@@ -10,6 +10,7 @@ anybody wrote them are errors, and so is what a GPU would refuse: blocks and gri
 It is for tiny sizes (a microsecond or so for each line of each thread), for tests and for `tinyattn xray`.
 """
 import ctypes
+import functools
 import itertools
 import linecache
 import math
@@ -56,15 +57,23 @@ _WHOLE = {int, np.int64, np.int32, np.uint32}
 
 class Memory:
     """An array as kernels see it: every index is checked."""
-    __slots__ = ("array", "lengths")
+    __slots__ = ("array", "lengths", "_address")
 
     def __init__(self, array):
         self.array, self.lengths = array, array.shape  # NumPy makes a new tuple each time that it is asked for a shape
+        self._address = None
 
     shape = property(lambda self: self.array.shape)
     size = property(lambda self: self.array.size)
     ndim = property(lambda self: self.array.ndim)
     dtype = property(lambda self: self.array.dtype)
+
+    @property
+    def address(self):
+        """Where it begins, as a number."""
+        if self._address is None:
+            self._address = self.array.ctypes.data  # which makes an object each time, too
+        return self._address
 
     def __len__(self):
         return len(self.array)
@@ -96,24 +105,25 @@ class Memory:
 
     def neighbours(self, i, lanes):
         """x[i], …, x[i + lanes − 1] at once."""
-        return tuple(self[i + k] for k in range(lanes))
+        self._checked(i), self._checked(i + lanes - 1)
+        return tuple(self.array[i:i + lanes])
 
     def set_neighbours(self, i, values):
         """x[i + k] = values[k], at once."""
-        for k, value in enumerate(values):
-            self[i + k] = value
+        self._checked(i), self._checked(i + len(values) - 1)
+        self.array[i:i + len(values)] = values
 
 
 def load_vector(x, i, lanes):
     """x[i], …, x[i + lanes − 1], which must start at a multiple of `lanes`."""
-    if i % lanes or x.array.ctypes.data % min(16, lanes * x.array.itemsize):
+    if i % lanes or x.address % min(16, lanes * x.array.itemsize):
         raise SimulationError(f"a vector of {lanes} at index {i} is not aligned")
     return x.neighbours(i, lanes)
 
 
 def store_vector(x, i, values):
     """x[i + k] = values[k], from a multiple of their number."""
-    if i % len(values) or x.array.ctypes.data % min(16, len(values) * x.array.itemsize):
+    if i % len(values) or x.address % min(16, len(values) * x.array.itemsize):
         raise SimulationError(f"a vector of {len(values)} at index {i} is not aligned")
     x.set_neighbours(i, values)
 
@@ -296,6 +306,15 @@ class _Written(Memory):
         self[index] = change(old)
         return old
 
+    def neighbours(self, i, lanes):
+        """As `Memory.neighbours`."""
+        return tuple([self[i + k] for k in range(lanes)])
+
+    def set_neighbours(self, i, values):
+        """As `Memory.set_neighbours`."""
+        super().set_neighbours(i, values)
+        self.written[i:i + len(values)] = True
+
 
 class _Shared:
     """``cuda.shared.array``: one array for the block for each place in the code that asks for one, full of NaN.
@@ -387,6 +406,7 @@ class _Atomic:
         return array.changed(index, lambda found: value if found == old else found)
 
 
+@functools.cache
 def _dtype(kind):
     from numba.np.numpy_support import as_dtype
     try:

@@ -95,11 +95,11 @@ class Launch:
 
 class Watched(Memory):
     """An array that tells its `Witness` of every access."""
-    __slots__ = ("witness", "name", "shared", "address", "aligned")
+    __slots__ = ("witness", "name", "shared", "aligned")
 
     def __init__(self, array, witness, name, shared):
         super().__init__(array)
-        self.witness, self.name, self.shared, self.address = witness, name, shared, array.ctypes.data
+        self.witness, self.name, self.shared = witness, name, shared
         root = array
         while isinstance(root.base, np.ndarray):
             root = root.base
@@ -120,13 +120,12 @@ class Watched(Memory):
         return old
 
     def neighbours(self, i, lanes):
-        self._checked(i), self._checked(i + lanes - 1)
+        values = super().neighbours(i, lanes)
         self.witness.note(self, i, READ, lanes)
-        return tuple(self.array[i:i + lanes])
+        return values
 
     def set_neighbours(self, i, values):
-        self._checked(i), self._checked(i + len(values) - 1)
-        self.array[i:i + len(values)] = values
+        super().set_neighbours(i, values)
         self.witness.note(self, i, WRITE, len(values))
 
     def index_of(self, cell):
