@@ -5,6 +5,8 @@ import shutil
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+SPREAD = ("tests/learn/test_pages.py",)
+"""Files whose tests have nothing in common: with ``-n``, processes share the tests among them, not the files (each lesson, say, takes a minute)."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -12,6 +14,21 @@ def pytest_configure(config):
     """Kernels for GPUs run on the simulator, unless a GPU is asked for: ``pytest -m gpu``."""
     if config.option.markexpr != "gpu":
         os.environ.setdefault("TINYATTN_CUDA", "simulator")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """As ``--dist loadfile`` would share out the tests, but for `SPREAD`."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return nodeid if file in SPREAD else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="module")
