@@ -31,6 +31,13 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Asked for a GPU, read only files that have tests for one: others, when they are imported, want the simulator."""
+    if config.option.markexpr == "gpu" and collection_path.suffix == ".py" and "mark.gpu" not in collection_path.read_text(encoding="utf-8"):
+        return True
+    return None
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """The browser; the tests are skipped where there is none.

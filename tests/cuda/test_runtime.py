@@ -1,4 +1,9 @@
 """Launching: what is configured once, what is compiled once, and what a launch refuses. The GPU is a recorder here."""
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -175,3 +180,11 @@ def test_memory_errors_are_memory_errors(monkeypatch):
     monkeypatch.setattr(runtime.cuda, "current_context", Context)
     with pytest.raises(MemoryError, match="OUT_OF_MEMORY"):
         runtime.allocate(8)
+
+
+def test_asked_for_a_gpu_pytest_imports_nothing_that_wants_the_simulator():
+    tests = pathlib.Path(__file__).parents[1]
+    environment = {key: value for key, value in os.environ.items() if key != "TINYATTN_CUDA"}
+    done = subprocess.run([sys.executable, "-m", "pytest", "-m", "gpu", "--collect-only", tests / "xray", tests / "cuda"], capture_output=True, text=True,
+                          cwd=tests.parent, env=environment)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
