@@ -43,6 +43,7 @@ class Pool:
         self._lock = threading.Lock()
         self._home = collections.deque()  # returned, not yet sorted in: blocks die anywhere, even while the lock is held
         self._idle = collections.defaultdict(list)
+        self._out = {}  # by id, what blocks hold: were it theirs alone, it would be freed before the `__del__` of a block in a cycle
         self._private = None  # the blocks handed out since a capture began, by id: the graph keeps them
         self._reserved = {}  # those of captured graphs: they are written to whenever one is replayed
         self._let_go = collections.deque()  # what graphs that have died held
@@ -63,6 +64,7 @@ class Pool:
                 memory = self._ask(size, nbytes)
             self.used_bytes += size
             self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+            self._out[id(memory)] = memory
             if self._private is not None:
                 self._private[id(memory)] = memory
         return Block(memory, size, self)
@@ -91,6 +93,7 @@ class Pool:
     def _sort_in(self):
         while self._home:
             memory, size = self._home.popleft()
+            self._out.pop(id(memory), None)
             self.used_bytes -= size
             if self._private is not None and id(memory) in self._private or id(memory) not in self._reserved:
                 self._idle[size].append(memory)

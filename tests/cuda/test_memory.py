@@ -1,6 +1,7 @@
 """The pool of device memory, over a device that is only counted: what is reused, what it wastes, what it says when there is no more."""
 import gc
 import threading
+import weakref
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,21 @@ def test_the_next_array_of_a_size_takes_the_dead_ones_memory():
     del first
     assert pool.block(700).memory is memory  # 700 and 1000 bytes are both served by 1024
     assert device.asked == [1024, 1024] and pool.asked_driver == 2 and pool.handed_out == 3
+
+
+def test_memory_of_a_block_in_a_cycle_is_not_freed_before_it_comes_back():
+    """The collector calls a memory's finalizer, as numba-cuda hangs one on each, before it lets the block give the memory back."""
+    pool, _ = pool_of()
+    block, freed = pool.block(1000), []
+    weakref.finalize(block.memory, freed.append, "too early")
+    number, cycle = id(block.memory), [block]
+    cycle.append(cycle)
+    del block, cycle
+    gc.collect()
+    assert not freed and id(pool.block(1000).memory) == number
+    pool.give_back()
+    gc.collect()
+    assert freed  # once nobody holds it, it is
 
 
 def test_another_size_does_not():
