@@ -253,7 +253,8 @@ def new(shape, dtype):
     shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
     dtype = np.dtype(dtype)
     if dtype.kind not in "biuf" or not dtype.isnative:
-        raise TypeError(f"an array on the GPU cannot be of {dtype!r}; expected this machine's numbers: float32, float64, int64, uint8, bool, …")
+        raise TypeError(f"an array on the GPU cannot be of {dtype!r}; expected this machine's numbers: float32, float64, int64, uint8, "
+                        "bool, …")
     if min(shape, default=0) < 0:
         raise ValueError(f"shape {shape} has a negative length")
     strides, step = [], dtype.itemsize

@@ -191,12 +191,14 @@ class _Turn:
             raise _Abandoned
 
     def resume(self):
+        """Go on with the function until it leaves again, or ends."""
         self._mine.release()
         self._theirs.acquire()
         if self._error is not None:
             raise self._error
 
     def leave(self):
+        """From inside the function: back to whoever resumed it."""
         self._theirs.release()
         self._my_turn()
 
@@ -326,6 +328,7 @@ class _Shared:
         self.cuda = cuda
 
     def array(self, shape, dtype, alignment=None):
+        """The block's array for the place in the code that asks."""
         shared, dtype = self.cuda.block.shared, _dtype(dtype)
         if shape == 0:  # dynamic: all of it, whatever the dtype
             if "dynamic" not in shared:
@@ -377,12 +380,14 @@ def _plain_memory(array, name, shared=False):
 class _Local:
     """``cuda.local.array``: the thread's own."""
     def array(self, shape, dtype):
+        """A new array, full of NaN."""
         return Memory(_fresh(shape, _dtype(dtype), 16))
 
 
 class _Const:
     """``cuda.const.array_like``: a table that is part of the program."""
     def array_like(self, array):
+        """What the kernel reads in the table's place."""
         return Memory(np.asarray(array))
 
 
@@ -403,6 +408,7 @@ class _Atomic:
     del _with
 
     def cas(self, array, index, old, value):
+        """array[index] becomes `value` if it is `old`; the number before."""
         return array.changed(index, lambda found: value if found == old else found)
 
 

@@ -115,16 +115,19 @@ class Watched(Memory):
         self.witness.note(self, index, WRITE)
 
     def changed(self, index, change):
+        """As `Memory.changed`."""
         old = super().changed(index, change)
         self.witness.note(self, index, ATOMIC)
         return old
 
     def neighbours(self, i, lanes):
+        """As `Memory.neighbours`."""
         values = super().neighbours(i, lanes)
         self.witness.note(self, i, READ, lanes)
         return values
 
     def set_neighbours(self, i, values):
+        """As `Memory.set_neighbours`."""
         super().set_neighbours(i, values)
         self.witness.note(self, i, WRITE, len(values))
 
@@ -236,7 +239,8 @@ class Witness:
     def _collide_with_other_blocks(self, elsewhere, access, value, number):
         blocks = []
         for other, held in elsewhere:
-            if other.block != access.block and (other.kind is not READ or access.kind is not READ) and not _harmless(other, held, access, value):
+            one_writes = other.kind is not READ or access.kind is not READ
+            if other.block != access.block and one_writes and not _harmless(other, held, access, value):
                 self._race(other, access, number)
             if other.kind is access.kind:
                 blocks.append(other.block)

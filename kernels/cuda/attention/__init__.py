@@ -47,7 +47,8 @@ def _forward(sizes, B, scale, q, k, v, mask, o, lse):
     flat_mask, mask_B, mask_H = _mask(mask, q)
     kernel = _attention(q.dtype.type, width, shape, wide)
     grid = B * H * blocks(T, lines_of(shape)[0]), max(1, blocks(E, width))
-    launch(kernel, grid, threads_of(shape), (*sizes, mask_B, mask_H), q.dtype.type(scale), q.flat, k.flat, v.flat, flat_mask, o.flat, lse.flat)
+    launch(kernel, grid, threads_of(shape), (*sizes, mask_B, mask_H), q.dtype.type(scale), q.flat, k.flat, v.flat, flat_mask, o.flat,
+           lse.flat)
     return o, lse
 
 

@@ -56,7 +56,8 @@ def pixel_gradient(dy, x, gate, sigmoid=None):
     """dpixel (N, P) = Σ_c dy·x·gate; if the pixels' gate is a `sigmoid`, the gradient of its argument."""
     N, P, C = x.shape
     dpixel = empty((N, P), x.dtype)
-    launch(kernels.pixel_gradient(x.dtype.type), *warps(N * P), dy.flat, x.flat, flat(gate, x.dtype), flat(sigmoid, x.dtype), P, dpixel.flat)
+    launch(kernels.pixel_gradient(x.dtype.type), *warps(N * P), dy.flat, x.flat, flat(gate, x.dtype), flat(sigmoid, x.dtype), P,
+           dpixel.flat)
     return dpixel
 
 
