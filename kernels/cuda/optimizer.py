@@ -2,7 +2,7 @@
 
 Two kernels make a step. The first has one thread: it works out, in float64, the numbers that are the same for all places, from options
 that come with the launch and from `lr` and `step`, which may be arrays of the device, so that a captured graph finds their new values
-when it is replayed. The second moves all parameters (see `lists`). The formulas are in `reference.optimizer`. `sign` is 1, or −1 to go
+when it is replayed. The second moves all parameters (see `lists`), by `optimizer_formulas`. `sign` is 1, or −1 to go
 uphill.
 """
 import math
@@ -14,6 +14,7 @@ from ..reference.optimizer import __all__  # noqa: F401
 from . import array
 from .lists import PER_BLOCK, find, move
 from .matmul import matmul
+from .optimizer_formulas import formulas
 from .power_norm import power_norm
 from .runtime import array_at, cuda, device, jit, launch, specialised
 
@@ -86,100 +87,7 @@ def _numbers(kind, dtype, lr, step, *options):
     return numbers
 
 
-# ---- formulas ------------------------------------------------------------------------------------------------------
-
-
-def _formulas(real):
-    """The function of (n, i, p, g, a, b, c) for each formula: numbers, a place, and the arrays of a member."""
-    none, one = real(0), real(1)
-
-    def sgd(n, i, p, g, a, b, c):
-        p[i] -= n[6] * (n[1] * g[i] + n[0] * p[i])
-
-    def sgd_first(n, i, p, g, a, b, c):  # a may hold a NaN, which 0 · a would keep
-        slope = n[1] * g[i] + n[0] * p[i]
-        a[i] = slope
-        p[i] -= n[6] * (n[4] + n[5]) * slope
-
-    def sgd_momentum(n, i, p, g, a, b, c):
-        slope = n[1] * g[i] + n[0] * p[i]
-        velocity = n[2] * a[i] + n[3] * slope
-        a[i] = velocity
-        p[i] -= n[6] * (n[4] * slope + n[5] * velocity)
-
-    def adam(n, i, p, g, a, b, c):
-        slope = n[8] * g[i] + n[1] * p[i]
-        first = a[i] + n[3] * (slope - a[i])
-        second = n[4] * b[i] + n[5] * slope * slope
-        a[i], b[i] = first, second
-        p[i] = n[0] * p[i] - n[2] * first / (math.sqrt(second) * n[6] + n[7])
-
-    def amsgrad(n, i, p, g, a, b, c):
-        slope = n[8] * g[i] + n[1] * p[i]
-        first = a[i] + n[3] * (slope - a[i])
-        second = n[4] * b[i] + n[5] * slope * slope
-        largest = c[i]
-        if not second <= largest:  # a NaN is seen from then on
-            largest = second if largest == largest else largest
-        a[i], b[i], c[i] = first, second, largest
-        p[i] = n[0] * p[i] - n[2] * first / (math.sqrt(largest) * n[6] + n[7])
-
-    def rmsprop(n, i, p, g, a, b, c):
-        slope = n[4] * g[i] + n[0] * p[i]
-        second = n[1] * a[i] + (one - n[1]) * slope * slope
-        a[i] = second
-        p[i] -= n[6] * slope / (math.sqrt(second) + n[2])
-
-    def rmsprop_momentum(n, i, p, g, a, b, c):
-        slope = n[4] * g[i] + n[0] * p[i]
-        second = n[1] * a[i] + (one - n[1]) * slope * slope
-        heavy = n[3] * c[i] + slope / (math.sqrt(second) + n[2])
-        a[i], c[i] = second, heavy
-        p[i] -= n[6] * heavy
-
-    def rmsprop_centered(n, i, p, g, a, b, c):
-        slope = n[4] * g[i] + n[0] * p[i]
-        second = n[1] * a[i] + (one - n[1]) * slope * slope
-        mean = b[i] + (one - n[1]) * (slope - b[i])
-        spread = second - mean * mean
-        if spread < none:  # by rounding
-            spread = none
-        a[i], b[i] = second, mean
-        p[i] -= n[6] * slope / (math.sqrt(spread) + n[2])
-
-    def rmsprop_centered_momentum(n, i, p, g, a, b, c):
-        slope = n[4] * g[i] + n[0] * p[i]
-        second = n[1] * a[i] + (one - n[1]) * slope * slope
-        mean = b[i] + (one - n[1]) * (slope - b[i])
-        spread = second - mean * mean
-        if spread < none:
-            spread = none
-        heavy = n[3] * c[i] + slope / (math.sqrt(spread) + n[2])
-        a[i], b[i], c[i] = second, mean, heavy
-        p[i] -= n[6] * heavy
-
-    def lion(n, i, p, g, a, b, c):
-        change = n[4] * g[i] - a[i]
-        way = a[i] + n[2] * change
-        if way > none:
-            way = one
-        elif way < none:
-            way = -one  # else 0, or a NaN, which must stay
-        a[i] += n[3] * change
-        p[i] = n[0] * p[i] - n[1] * way
-
-    def lerp(n, i, p, g, a, b, c):
-        p[i] += n[0] * (g[i] - p[i])
-
-    def muon_momentum(n, i, p, g, a, b, c):  # p is u here
-        velocity = a[i] + n[0] * (g[i] - a[i])
-        a[i] = velocity
-        p[i] = n[1] * g[i] + n[2] * velocity
-
-    def blend(n, i, p, g, a, b, c):
-        p[i] = n[1] * p[i] + n[0] * g[i]
-
-    return locals()
+# ---- the pass over memory -----------------------------------------------------------------------------------------
 
 
 @specialised
@@ -189,7 +97,7 @@ def _step(real, formula, lists):
     A place costs a few operations and up to 36 bytes of memory, so memory sets the pace: neighbouring threads read neighbouring numbers,
     and so few registers are needed (46 by Adam) that an SM has 40 warps, each with 3 or 4 loads on their way.
     """
-    body = device(_formulas(real)[formula])
+    body = device(formulas(real)[formula])
     last = lists + 1
     of_a, of_b, of_c = min(4, last), min(5, last), min(6, last)  # a list that is not there is never looked at
 

@@ -175,7 +175,7 @@ class Witness:
 
     def note(self, array, index, kind, count=1):
         """A thread reads or writes `count` cells of `array` from `index` on."""
-        machine = simulator._Now.machine
+        machine = simulator.Now.machine
         block, thread = machine.block, machine.thread
         if block is not self._block:
             self._block, self._here = block, {}
@@ -201,10 +201,10 @@ class Witness:
 
     def _place(self):
         frame = sys._getframe(2)
-        while any(frame.f_globals is ours for ours in _NO_KERNELS):
+        while id(frame.f_globals) in _NO_KERNELS:
             frame = frame.f_back
         innermost, calls = frame, []
-        while not any(frame.f_globals is ours for ours in _NO_KERNELS):
+        while id(frame.f_globals) not in _NO_KERNELS:
             calls.append(simulator.whereabouts(frame))
             frame = frame.f_back
         key = tuple(map(id, calls))
@@ -264,7 +264,7 @@ def _harmless(one, held, other, value):
     return one.kind is ATOMIC and other.kind is ATOMIC or one.kind is WRITE and other.kind is WRITE and held == value
 
 
-_NO_KERNELS = globals(), vars(simulator), vars(runtime)
+_NO_KERNELS = {id(globals()), *(id(vars(module)) for module in (runtime, simulator, *simulator.PARTS))}
 
 
 @contextlib.contextmanager

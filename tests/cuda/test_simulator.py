@@ -23,8 +23,8 @@ f32, i32 = np.float32, np.int32
 def turns(request, monkeypatch):
     """Both ways of taking turns."""
     if request.param == "threads":
-        monkeypatch.setattr(simulator, "_greenlet", None)
-    elif simulator._greenlet is None:
+        monkeypatch.setattr(simulator.turns, "_greenlet", None)
+    elif simulator.turns._greenlet is None:
         pytest.skip("needs greenlet")
 
 
@@ -359,13 +359,13 @@ def test_infinities_are_silent():
 
 
 def test_math_is_a_gpus():
-    m, nan, inf = simulator._math, f32(np.nan), f32(np.inf)
+    m, nan, inf = simulator.translate.gpus_math, f32(np.nan), f32(np.inf)
     with np.errstate(all="ignore"):
         for got, expected in ((m.exp(f32(1000)), inf), (m.sqrt(f32(-1)), nan), (m.log(f32(0)), -inf), (m.erf(f32(0.5)), f32(0.5204999)),
                               (m.pow(f32(2), f32(3)), f32(8)), (m.atan2(f32(1), f32(1)), f32(np.pi / 4)), (m.tanh(inf), f32(1))):
             assert type(got) is f32 and (got == expected or np.isnan(got) and np.isnan(expected)), (got, expected)
     assert type(m.sqrt(np.float64(2))) is np.float64 and m.floor(f32(2.5)) == 2 and type(m.floor(f32(2.5))) is int
     assert m.pi == np.pi
-    larger, smaller = simulator._BUILT_IN["max"], simulator._BUILT_IN["min"]
+    larger, smaller = simulator.translate.BUILT_IN["max"], simulator.translate.BUILT_IN["min"]
     assert larger(nan, f32(1)) == larger(f32(1), nan) == smaller(nan, f32(1)) == 1
     assert larger(2, 3) == 3 and type(larger(2, 3)) is int and larger(1, 2, 3) == 3
