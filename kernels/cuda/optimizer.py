@@ -2,8 +2,7 @@
 
 Two kernels make a step. The first has one thread: it works out, in float64, the numbers that are the same for all places, from options
 that come with the launch and from `lr` and `step`, which may be arrays of the device, so that a captured graph finds their new values
-when it is replayed. The second moves all parameters (see `lists`), by `optimizer_formulas`. `sign` is 1, or −1 to go
-uphill.
+when it is replayed. The second moves all parameters (see `lists`), by `optimizer_formulas`. `sign` is 1, or −1 to go uphill.
 """
 import math
 
