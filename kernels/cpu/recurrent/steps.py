@@ -23,7 +23,7 @@ def packed_weights(w, blocks, transposed):
     R, C = w.shape[0] // blocks, w.shape[1]
     K, columns = (C, R) if transposed else (R, C)
     V = lanes_of(w.dtype)
-    room = -(-columns // V) * V * K
+    room = -(-columns // V) * V * (K + 1)         # a panel begins at column · (K + 1): see `_pack`
     packed = array.empty((blocks * room,), w.dtype)
     launch(_pack_blocks, blocks, np.array([K, columns, *((1, C) if transposed else (C, 1)), room]), w, packed, work=w.size)
     return packed, room
@@ -38,13 +38,13 @@ def whole_tiles(rows):
 @part
 def product(a, depth, b, bat, columns, y, yat, ldy, rows, add):
     """y (+)= a · b for the first `rows` of a's rows of `depth` numbers; a has room for whole tiles of them."""
-    V, zero, tiled = vector_lanes(a), np.int64(0), whole_tiles(rows)
+    V, panel, tiled = vector_lanes(a), np.int64(ROWS * depth), whole_tiles(rows)
     for n in range(0, columns, 2 * V):
         writes = (yat + n, ldy, rows, columns - n, add)
         if columns - n > V:
-            _wide(a, zero, depth, np.int64(1), tiled, depth, b, bat + n * depth, y, writes)
+            _wide(a, panel, depth, np.int64(1), tiled, depth, b, bat + n * (depth + 1), y, writes)
         else:
-            _narrow(a, zero, depth, np.int64(1), tiled, depth, b, bat + n * depth, y, writes)
+            _narrow(a, panel, depth, np.int64(1), tiled, depth, b, bat + n * (depth + 1), y, writes)
 
 
 @part
