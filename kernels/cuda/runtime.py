@@ -10,6 +10,7 @@ Kernels are written against the names `cuda` and `jit` of this module, and are c
 """
 import contextlib
 import functools
+import math
 import os
 import warnings
 
@@ -41,7 +42,8 @@ KERNELS = {}
 """Every kernel by (module, name), and every factory of kernels: what `jit` and `specialised` saw."""
 
 launched = None
-"""None, or a set that collects (key of a kernel, types of its arguments) of every launch; tests compile what is in it."""
+"""None, or a set that collects (key of a kernel, types of its arguments, threads of a block, bytes of dynamic shared memory) of every
+launch; tests compile what is in it."""
 
 
 def jit(function=None, **options):
@@ -148,7 +150,7 @@ def launch(kernel, grid, block, *args, shared=0):
         return
     given = [a.handle() if hasattr(a, "handle") else a for a in args]
     if launched is not None:
-        launched.add((kernel.key, tuple(map(_type_name, given)), shared))
+        launched.add((kernel.key, tuple(map(_type_name, given)), math.prod(block) if type(block) is tuple else block, shared))
     if capturing is not None:
         capturing.note(kernel, grid, block, given, shared)
         return

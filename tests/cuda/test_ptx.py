@@ -6,6 +6,7 @@ is compiled, and every way to walk through arrays, but not each with each: the p
 Needs numba-cuda (``pip install 'tinyattn[cuda]'``).
 """
 import collections
+import json
 import os
 import pathlib
 import pickle
@@ -14,6 +15,7 @@ import re
 import cuda_calls
 import more_cuda_calls
 import pytest
+import registers
 
 pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install 'tinyattn[cuda]'")
 
@@ -44,12 +46,13 @@ def _launched_now():
 
 
 def launches():
-    """(key, types) of everything that the simulated calls launched."""
+    """{key: {types: (threads of a block, bytes of dynamic shared memory), most of each}} of everything that the simulated calls launched."""
     before = pathlib.Path(os.environ.get("TINYATTN_LAUNCHES") or "/nowhere")
     noted = pickle.loads(before.read_bytes()) if before.exists() else _launched_now()
     found = {}
-    for key, types, _ in noted:
-        found.setdefault(key, set()).add(types)
+    for key, types, *takes in noted:
+        kinds = found.setdefault(key, {})
+        kinds[types] = tuple(map(max, kinds.get(types, takes), takes))
     return found
 
 
@@ -101,11 +104,30 @@ def faults(key, types, code):
     return found
 
 
+def assembled(key, types, codes):
+    """What is wrong with a kernel that is assembled, in words; what it takes is noted in the file that TINYATTN_REGISTERS names."""
+    threads, shared = LAUNCHES[key][types]
+    found = []
+    with open(os.environ["TINYATTN_REGISTERS"], "a", encoding="utf-8") as file:
+        for capability, code in zip(CAPABILITIES, codes):
+            takes = registers.takes(code, capability)
+            row = dict(kernel=registers.named(key), types=str(types), capability=list(capability), threads=threads, dynamic=shared, **takes)
+            file.write(json.dumps(row) + "\n")
+            if not registers.blocks(row):
+                found.append(f"{key} {types} for {capability}: no block of {threads} threads fits: {takes}")
+            if takes["spilled"] and "float64" not in f"{key} {types}":      # doubles are for checking gradients: they may
+                found.append(f"{key} {types} for {capability}: {takes['spilled']} bytes of registers are spilled to memory")
+    return found
+
+
 @pytest.mark.parametrize("some", CHOSEN)
 def test_compiles_clean(some):
     problems = []
     for key, types in CHOSEN[some]:
-        for capability, code in zip(CAPABILITIES, ptx(key, types, *CAPABILITIES)):
+        codes = ptx(key, types, *CAPABILITIES)
+        if os.environ.get("TINYATTN_REGISTERS"):
+            problems += assembled(key, types, codes)
+        for capability, code in zip(CAPABILITIES, codes):
             problems += [f"{key} {types} for {capability}: {fault}" for fault in faults(key, types, code)]
     assert problems == []
 

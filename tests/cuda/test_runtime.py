@@ -157,9 +157,9 @@ def test_launches_are_noted_with_types(monkeypatch, kernels):
     monkeypatch.setattr(runtime, "launched", set())
     x = cuda.zeros((2, 3), np.float32)
     runtime.launched.clear()
-    runtime.launch(all_kinds, 1, 1, x.flat, 5, np.float32(2.5), np.bool_(True), (1, 2))
-    ((key, types, shared),) = runtime.launched
-    assert key == all_kinds.key and shared == 0
+    runtime.launch(all_kinds, 1, (2, 1), x.flat, 5, np.float32(2.5), np.bool_(True), (1, 2))
+    ((key, types, threads, shared),) = runtime.launched
+    assert key == all_kinds.key and (threads, shared) == (2, 0)
     assert types == (("array", "float32", 1), "int64", "float32", "bool", ("tuple", 2))
     assert [str(t) for t in runtime.signature(types)] == ["array(float32, 1d, C)", "int64", "float32", "bool", "UniTuple(int64 x 2)"]
     assert cuda.to_host(x)[0, 0] == 2.5
