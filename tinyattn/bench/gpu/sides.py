@@ -56,7 +56,8 @@ class Torch(on_cpu.Torch):
 
     def precise(self):
         """Let products be rounded to tf32, or not, from now on: a switch of the whole process."""
-        self.t.backends.cuda.matmul.allow_tf32 = self.t.backends.cudnn.allow_tf32 = self.tf32
+        if self.device == "cuda":
+            self.t.backends.cuda.matmul.allow_tf32 = self.t.backends.cudnn.allow_tf32 = self.tf32
 
 
 def sides(against, images):
