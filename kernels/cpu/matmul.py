@@ -48,7 +48,7 @@ TALL, WIDE, JOBS = 768, 1024, 8
 def _strip(a, panel, step_m, step_k, rows, depth, b, bat, y, writes):
     """Rows of y, one panel of columns: y (+)= a · b over `depth` numbers of k; every `panel` numbers of a there are ROWS rows more."""
     stay_whole()
-    yat, ldy, real_rows, columns, add = writes
+    yat, ldy, columns, add = writes
     width, steps = VECTORS * vector_lanes(a), rows_apart(step_m, ROWS)
     for m in range(0, rows, ROWS):
         tile, at = tile_zero(a, ROWS, VECTORS), m // ROWS * panel
@@ -57,9 +57,9 @@ def _strip(a, panel, step_m, step_k, rows, depth, b, bat, y, writes):
         for k in range(depth):
             tile = multiply_add(tile, a, at + k * step_k, steps, b, bat + k * width, vector_lanes(a))
         if add:
-            tile_add(tile, y, yat + m * ldy, ldy, real_rows - m, columns)
+            tile_add(tile, y, yat + m * ldy, ldy, rows - m, columns)
         else:
-            tile_store(tile, y, yat + m * ldy, ldy, real_rows - m, columns)
+            tile_store(tile, y, yat + m * ldy, ldy, rows - m, columns)
 
 
 _wide = specialize(_strip, "_wide", part, VECTORS=2)
@@ -67,16 +67,30 @@ _narrow = specialize(_strip, "_narrow", part, VECTORS=1)
 
 
 @part
-def _pack(b, at, step_k, step_n, depth, columns, packed):
+def _begin(n, depth):
+    """Where the panel of column n begins in a packed block: were panels a power of two apart, they would collide in the cache."""
+    return n * (depth + 1)
+
+
+def packed_size(columns, depth, lanes):
+    """Numbers that a block has when it is packed."""
+    return (columns + lanes - 1) // lanes * lanes * (depth + 1)
+
+
+_packed_size = part(packed_size)
+
+
+@part
+def pack(b, at, step_k, step_n, depth, columns, packed):
     """packed[panel][k][lane] = b[at + k·step_k + n·step_n], panels of two vectors (the last of one), empty lanes 0.
 
-    One of the two steps is 1. The panel of column n begins at n · (depth + 1): at powers of two they would collide in the cache.
+    One of the two steps is 1. See `packed_size`; `add_packed` is what reads it.
     """
     V = vector_lanes(b)
     if step_n != 1:
         for n in range(0, columns, 2 * V):
             width = 2 * V if columns - n > V else V
-            real, place = min(width, columns - n), n * (depth + 1)
+            real, place = min(width, columns - n), _begin(n, depth)
             transpose(b, at + n * step_n, step_n, real, depth, packed[place:place + depth * width], width)
             for k in range(depth if real < width else 0):
                 clear_run(packed, place + k * width + real, width - real)
@@ -84,13 +98,25 @@ def _pack(b, at, step_k, step_n, depth, columns, packed):
         for k in range(depth):
             for n in range(0, columns, 2 * V):
                 width = 2 * V if columns - n > V else V
-                place, start = n * (depth + 1) + k * width, at + k * step_k + n
+                place, start = _begin(n, depth) + k * width, at + k * step_k + n
                 if columns - n >= 2 * V:
                     tile_store(tile_load(b, start, 0, 1, 2), packed, place, 0, 1, 2 * V)
                 else:
                     real = min(width, columns - n)
                     copy_run(b, start, packed, place, real)
                     clear_run(packed, place + real, width - real)
+
+
+@part
+def add_packed(a, panel, step_m, step_k, rows, depth, b, bat, columns, y, yat, ldy, add):
+    """y (+)= a · b, b packed from `bat` on, y from `yat` on with rows `ldy` apart. a as for `_strip`, with room for whole tiles of rows."""
+    V = vector_lanes(a)
+    for n in range(0, columns, 2 * V):
+        writes, at = (yat + n, ldy, columns - n, add), bat + _begin(n, depth)
+        if columns - n > V:
+            _wide(a, panel, step_m, step_k, rows, depth, b, at, y, writes)
+        else:
+            _narrow(a, panel, step_m, step_k, rows, depth, b, at, y, writes)
 
 
 @part
@@ -131,18 +157,14 @@ def _one_block(job, given, a, b, y):
     rest, m0 = rest // m_blocks, rest % m_blocks * mb
     i, part_k = rest // k_blocks, rest % k_blocks
     V, rows, columns = vector_lanes(a), min(mb, M - m0), min(nb, N - n0)
-    packed, left = np.empty((DEPTH + 1) * (columns + 2 * V), a.dtype), np.empty((rows + ROWS) * APART, a.dtype)
+    packed, left = np.empty(_packed_size(columns, DEPTH, V), a.dtype), np.empty((rows + ROWS) * APART, a.dtype)
     for k in range(part_k * kb, min(K, (part_k + 1) * kb), DEPTH):
         depth = min(DEPTH, min(K, (part_k + 1) * kb) - k)
         start, add = i * a_batch + m0 * a_m + k * a_k, k > part_k * kb
-        _pack(b, i * b_batch + k * b_k + n0 * b_n, b_k, b_n, depth, columns, packed)
+        pack(b, i * b_batch + k * b_k + n0 * b_n, b_k, b_n, depth, columns, packed)
         panel, step_m, step_k = _pack_rows(a, start, a_m, a_k, rows, depth, left)
-        for n in range(0, columns, 2 * V):
-            writes = ((part_k * batch + i) * M + m0) * N + n0 + n, N, rows, columns - n, add
-            if columns - n > V:
-                _wide(left, panel, step_m, step_k, rows, depth, packed, n * (depth + 1), y, writes)
-            else:
-                _narrow(left, panel, step_m, step_k, rows, depth, packed, n * (depth + 1), y, writes)
+        add_packed(left, panel, step_m, step_k, rows, depth, packed, np.int64(0), columns,
+                   y, ((part_k * batch + i) * M + m0) * N + n0, N, add)
 
 
 def _shapes(a, b, transpose_a, transpose_b):

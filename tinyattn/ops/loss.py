@@ -121,7 +121,7 @@ def _labels(x, target, ignore_index, caller):
                         "target.to(np.int64), or give probabilities in the shape of input")
     if target.shape != expected:
         raise ValueError(f"{caller}: target has shape {target.shape}, expected {expected} to match input {x.shape}")
-    labels, classes = target if target.dtype == np.int64 else target.to(np.int64), x.shape[0 if x.ndim == 1 else 1]
+    labels, classes = target.to(np.int64), x.shape[0 if x.ndim == 1 else 1]
     if target.device != "cpu":                                           # the kernels look at them, and there may be such as are ignored
         return labels, True
     values = labels.data

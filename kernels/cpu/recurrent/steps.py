@@ -4,8 +4,8 @@ import numpy as np
 from .. import array
 from ..jit import part
 from ..launch import launch, unpack
-from ..matmul import ROWS, _narrow, _pack, _wide, matmul
-from ..simd import copy_run, lanes_of, vector_lanes
+from ..matmul import ROWS, add_packed, matmul, pack, packed_size
+from ..simd import copy_run, lanes_of
 
 HEAD = 8
 """Numbers that `given` has for a body before the lengths of the sequences."""
@@ -13,17 +13,16 @@ HEAD = 8
 
 @part
 def _pack_blocks(t, given, w, packed):
-    """Block t of w, K × columns at t·K·columns, as panels for `product`, each block in the room of whole vectors."""
+    """Block t of w, K × columns at t·K·columns, packed for `product`, each block in room of its own."""
     K, columns, step_k, step_n, room = unpack(given, 5)
-    _pack(w, t * K * columns, step_k, step_n, K, columns, packed[t * room:(t + 1) * room])
+    pack(w, t * K * columns, step_k, step_n, K, columns, packed[t * room:(t + 1) * room])
 
 
 def packed_weights(w, blocks, transposed):
     """w, cut into `blocks` of rows, packed for products with it, or with each block transposed; and a block's size there."""
     R, C = w.shape[0] // blocks, w.shape[1]
     K, columns = (C, R) if transposed else (R, C)
-    V = lanes_of(w.dtype)
-    room = -(-columns // V) * V * (K + 1)         # a panel begins at column · (K + 1): see `_pack`
+    room = packed_size(columns, K, lanes_of(w.dtype))
     packed = array.empty((blocks * room,), w.dtype)
     launch(_pack_blocks, blocks, np.array([K, columns, *((1, C) if transposed else (C, 1)), room]), w, packed, work=w.size)
     return packed, room
@@ -38,13 +37,7 @@ def whole_tiles(rows):
 @part
 def product(a, depth, b, bat, columns, y, yat, ldy, rows, add):
     """y (+)= a · b for the first `rows` of a's rows of `depth` numbers; a has room for whole tiles of them."""
-    V, panel, tiled = vector_lanes(a), np.int64(ROWS * depth), whole_tiles(rows)
-    for n in range(0, columns, 2 * V):
-        writes = (yat + n, ldy, rows, columns - n, add)
-        if columns - n > V:
-            _wide(a, panel, depth, np.int64(1), tiled, depth, b, bat + n * (depth + 1), y, writes)
-        else:
-            _narrow(a, panel, depth, np.int64(1), tiled, depth, b, bat + n * (depth + 1), y, writes)
+    add_packed(a, np.int64(ROWS * depth), depth, np.int64(1), rows, depth, b, bat, columns, y, yat, ldy, add)
 
 
 @part

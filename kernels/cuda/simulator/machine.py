@@ -134,7 +134,7 @@ class Cuda:
         while True:                              # all the way: a function that waits may be called from several places
             code = frame.f_code
             if frame.f_globals is not _OURS or code is body:
-                way.append(_whereabouts.get((id(code), frame.f_lasti)) or whereabouts(frame))
+                way.append(whereabouts(frame))
             if code is body:
                 break
             frame = frame.f_back
